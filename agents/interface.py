@@ -1,0 +1,224 @@
+"""The agents' side of the seam: an audience, pages shown to it, and its answers.
+
+Everything is columnar: a batch of B agents who each look at one page of k items. A
+response model (embedded and vectorised, or a chat model) turns pages into answers; the
+simulator decides what is shown and writes down what happened.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+NO_ITEM = -1
+"""Pads a page with fewer than k items."""
+
+OK = "ok"
+"""The outcome of an answer that can be used; any other outcome is missing data."""
+
+
+class AgentError(Exception):
+    """An agent cannot be made or asked as configured; the text says what to change."""
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """What an agent may know of the n_items items.
+
+    ``shown_rating`` (n_items,) is the rating displayed beside an item (the mean of the
+    training ratings, NaN where there is none), ``popularity`` (n_items,) its number of
+    training interactions, ``rating_scale`` the lowest and highest rating.
+    """
+
+    title: tuple[str, ...]
+    text: tuple[str, ...]
+    genres: tuple[tuple[str, ...], ...]
+    year: tuple[int, ...]
+    shown_rating: FloatArray
+    popularity: IntArray
+    rating_scale: tuple[float, float] = (1.0, 5.0)
+
+    def __len__(self) -> int:
+        return len(self.title)
+
+
+@dataclass(frozen=True, eq=False)
+class RatedHistory:
+    """What N users did before the simulation (training part only), ragged.
+
+    User n has ``item[indptr[n]:indptr[n + 1]]`` with ``rating`` beside it (NaN where the
+    data has no ratings).
+    """
+
+    indptr: IntArray
+    item: IntArray
+    rating: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Profiles:
+    """The profile module's result for N agents.
+
+    Levels are 1..3 (evidence: activity 3 = most ratings; diversity 3 = most genres;
+    conformity 1 = conforms most); ``*_value`` are the raw figures behind them.
+    """
+
+    activity: npt.NDArray[np.int8]
+    diversity: npt.NDArray[np.int8]
+    conformity: npt.NDArray[np.int8]
+    activity_value: Floats
+    diversity_value: Floats
+    conformity_value: Floats
+    tastes: tuple[tuple[str, ...], ...]
+    persona: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Audience:
+    """N agents: ``agent`` (N,) their numbers (the user's number in the data set, so that
+    an agent keeps its luck when the population grows), their profiles and histories."""
+
+    agent: IntArray
+    profiles: Profiles
+    history: RatedHistory
+
+    def __len__(self) -> int:
+        return len(self.agent)
+
+
+class Luck(Protocol):
+    """Uniform draws keyed by identity, never by arm, so every arm meets the same luck."""
+
+    def uniform(self, purpose: str, *keys: npt.ArrayLike) -> Floats:
+        """Draws in (0, 1), one for each element of the broadcast integer ``keys``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """One page for each of B agents.
+
+    ``row`` (B,) positions in the audience, ``item`` (B, k) what is shown from the top
+    slot down (:data:`NO_ITEM` pads), ``number`` the page's number from 1, ``round`` the
+    round's from 1.
+    """
+
+    row: IntArray
+    item: IntArray
+    number: int
+    round: int
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What B agents did with one page. Rows whose ``outcome`` is not ok are missing data:
+    their other columns hold NaN or False and must not be read as behaviour.
+
+    ``interest`` (B, k) in 0..1; ``aligned`` (B, k): fits my taste; ``watched`` (B, k);
+    ``rating`` (B, k), NaN where not watched; ``satisfaction`` (B,) 1..10 so far;
+    ``fatigue`` (B,) 0..1; ``leave`` (B,); ``reason`` (B,) why it stays or leaves;
+    ``item_reason``/``item_feeling`` (B, k) strings, or None where the model writes none.
+    """
+
+    interest: FloatArray
+    aligned: BoolArray
+    watched: BoolArray
+    rating: FloatArray
+    satisfaction: FloatArray
+    fatigue: FloatArray
+    leave: BoolArray
+    reason: Sequence[str]
+    outcome: Sequence[str]
+    item_reason: Sequence[Sequence[str]] | None = None
+    item_feeling: Sequence[Sequence[str]] | None = None
+    feeling: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Interviews:
+    """Exit interviews of B agents: ``satisfaction`` (B,) 1..10 (NaN if the interview
+    failed), ``return_intent`` (B,) 0..1 how likely it comes back, a reason, an outcome."""
+
+    satisfaction: FloatArray
+    return_intent: FloatArray
+    reason: Sequence[str]
+    outcome: Sequence[str]
+
+
+@dataclass(frozen=True)
+class MemoryEntry:
+    """One thing an agent noted: ``kind`` factual, emotional or reflection."""
+
+    row: int
+    page: int
+    kind: str
+    text: str
+    importance: float
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to a chat model, as it is stored: nothing secret, everything replayable."""
+
+    row: int
+    page: int
+    kind: str
+    attempt: int
+    outcome: str
+    prompt_hash: str
+    messages: str
+    reply: str
+    tokens_in: int
+    tokens_out: int
+    latency: float
+    cached: bool = False
+    cost_usd: float | None = None
+
+
+@dataclass
+class Notes:
+    """What a visit wrote beside its answers, handed over once and then emptied."""
+
+    memories: list[MemoryEntry] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+
+
+class Visit(ABC):
+    """One arm's sessions of one round: holds what each agent remembers of this visit."""
+
+    @abstractmethod
+    def turn(self, page: Page) -> Answers:
+        """Show one page to each agent in it; B answers in the same order."""
+
+    @abstractmethod
+    def interview(self, row: IntArray) -> Interviews:
+        """Ask the agents at these audience rows, who have left, how it was."""
+
+    def notes(self) -> Notes:
+        """Memories and calls since the last time this was asked."""
+        return Notes()
+
+
+class ResponseModel(ABC):
+    """How agents decide. Settings are keyword arguments of the constructor."""
+
+    settings: Mapping[str, Any]
+
+    @abstractmethod
+    def visit(self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int) -> Visit:
+        """Open sessions for the whole audience; called once for each arm and round."""
