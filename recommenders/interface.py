@@ -106,6 +106,14 @@ class Histories:
         out.data[:] = 1.0
         return out
 
+    def appended(self, owner: IntArray, item: IntArray) -> Histories:
+        """Each event ``item[e]`` of user ``owner[e]`` (ascending) added behind its history."""
+        old = np.repeat(np.arange(len(self)), np.diff(self.indptr))
+        order = np.argsort(np.concatenate([old, owner]), kind="stable")
+        lengths = np.diff(self.indptr) + np.bincount(owner, minlength=len(self))
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return Histories(indptr, np.concatenate([self.item, item])[order])
+
     def rows(self, index: IntArray | slice) -> Histories:
         """The histories of the chosen users, in the order of ``index``."""
         positions = np.arange(len(self), dtype=np.int64)[index]

@@ -1,0 +1,5 @@
+"""``python -m simulator`` is the command ``audition``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,46 @@
+"""What can be named in a scenario, for ``audition list``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Entry = dict[str, Any]
+"""name, doc, and for things with settings: settings [{name, type, default}]."""
+
+
+def listing(what: str) -> list[Entry]:
+    """The registry behind ``what``: recommenders, metrics, datasets or response-models."""
+    if what == "recommenders":
+        from recommenders import registry as recommenders_registry
+
+        return [_with_settings(spec) for spec in recommenders_registry.specs()]
+    if what == "response-models":
+        from agents import registry as agents_registry
+
+        return [_with_settings(spec) for spec in agents_registry.specs()]
+    if what == "datasets":
+        from .data import readers
+
+        return [{"name": name, "doc": doc} for name, doc in readers.sources()]
+    from .evaluation import offline, simulated
+
+    metrics = [*offline.described(), *simulated.described()]
+    return [{"name": name, "doc": doc} for name, doc in metrics]
+
+
+def render(entries: list[Entry]) -> str:
+    """As text: a name and its line, then its settings with defaults, indented."""
+    lines = []
+    for entry in entries:
+        lines.append(f"{entry['name']:<20} {entry['doc']}")
+        for setting in entry.get("settings", ()):
+            default = setting["default"]
+            lines.append(f"{'':<20}   {setting['name']}: {setting['type']} = {default!r}")
+    return "\n".join(lines)
+
+
+def _with_settings(spec: Any) -> Entry:
+    settings = [
+        {"name": s.name, "type": s.type, "default": s.default} for s in spec.settings
+    ]
+    return {"name": spec.name, "doc": spec.doc, "settings": settings}

@@ -1,0 +1,253 @@
+"""The command ``audition``. Heavy imports happen inside the commands, so that help is quick.
+
+Exit codes: 0 done, 1 the run failed, 2 usage or bad input, 3 stopped by a budget,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from .errors import AuditionError, InputError
+
+if TYPE_CHECKING:
+    from .storage.store import Store
+
+app = typer.Typer(
+    name="audition",
+    help="Recommenders audition before a simulated audience before they go live.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# The exception above typer.BadParameter that every usage error is; typer exports no name for it.
+_USAGE: Any = typer.BadParameter.__mro__[1]
+
+OUT = Path("runs")
+STORE = "runs/audition.db"
+
+ScenarioArgument = Annotated[
+    Path, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of one that ships.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one key of the scenario."),
+]
+StoreOption = Annotated[
+    str, typer.Option("--store", metavar="URL", help="SQLite file or SQLAlchemy URL.")
+]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's name.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+AgentsOption = Annotated[int | None, typer.Option("--agents", min=1, help="Size of the audience.")]
+
+
+@app.command()
+def run(
+    scenario: ScenarioArgument,
+    overrides: SetOption = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports go.")] = OUT,
+    store: StoreOption = STORE,
+    name: Annotated[str | None, typer.Option("--name", metavar="RUN", help="Name of the run.")] = None,
+    agents: AgentsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the arms, simulate, evaluate and write a report."""
+    from .progress import Progress
+    from .run import execute
+    from .scenario import load
+
+    chosen = load(scenario, _with_agents(overrides, agents))
+    _check_name(name)
+    progress = Progress()
+    _make_folder(out)
+    with _open(store) as opened:
+        finished = execute(
+            chosen,
+            str(scenario),
+            opened,
+            name=name,
+            checkpoints=out / "checkpoints",
+            progress=progress,
+        )
+        _report(opened, finished, out, progress, as_json=as_json)
+
+
+@app.command()
+def validate(scenario: ScenarioArgument, overrides: SetOption = None) -> None:
+    """Check a scenario and what it needs; runs nothing."""
+    from .scenario import load
+    from .world import build
+
+    chosen = load(scenario, overrides or [])
+    world = build(chosen, str(scenario))
+    typer.echo(
+        f"{scenario}: valid; {world.dataset.n_users:,} users, {world.dataset.n_items:,} items, "
+        f"{len(world.dataset.interactions):,} interactions, {len(world.audience):,} agents, "
+        f"{len(chosen.arms)} arms: {', '.join(arm.name for arm in chosen.arms)}"
+    )
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[
+        Literal["recommenders", "metrics", "datasets", "response-models"],
+        typer.Argument(metavar="WHAT", help="recommenders, metrics, datasets or response-models"),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """What can be named in a scenario, with settings and defaults."""
+    from .catalogue import listing, render
+
+    entries = listing(what)
+    typer.echo(json.dumps(entries, indent=2) if as_json else render(entries))
+
+
+@app.command()
+def runs(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+    """The runs in a store."""
+    from .report import terminal
+    from .storage import queries
+
+    with _open(store, must_exist=True) as opened:
+        frame = queries.runs(opened)
+    if as_json:
+        typer.echo(frame.to_json(orient="records", indent=2, date_format="iso"))
+    else:
+        _print(terminal.runs_table(frame))
+
+
+@app.command()
+def show(run: RunArgument, store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+    """One run: settings, status, failures, cost, and its tables."""
+    from .evaluation.summary import summarise
+    from .report import terminal
+
+    with _open(store, must_exist=True) as opened:
+        summary = summarise(opened, run)
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+    else:
+        for block in terminal.run_page(summary):
+            _print(block)
+
+
+@app.command()
+def transcript(
+    run: RunArgument,
+    agent: Annotated[int, typer.Option("--agent", metavar="ID", help="The agent's number.")],
+    arm: Annotated[str | None, typer.Option("--arm", help="One arm only.")] = None,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """One agent's whole visit: what it saw, thought, watched, rated, and why it left."""
+    from . import transcript as writer
+
+    with _open(store, must_exist=True) as opened:
+        document = writer.transcript(opened, run, agent, arm)
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        _print(writer.render(document))
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to write to.")],
+    format_: Annotated[
+        Literal["parquet", "csv"], typer.Option("--format", help="parquet or csv")
+    ] = "parquet",
+    store: StoreOption = STORE,
+) -> None:
+    """Tidy frames of a run: sessions, exposures, interviews, calls and more."""
+    from .storage.export import export as write_frames
+
+    with _open(store, must_exist=True) as opened:
+        written = write_frames(opened, run, to, format_)
+    for path in written:
+        typer.echo(str(path))
+
+
+def _with_agents(overrides: list[str] | None, agents: int | None) -> list[str]:
+    return [*(overrides or []), *([f"agents.count={agents}"] if agents is not None else [])]
+
+
+def _check_name(name: str | None) -> None:
+    import re
+
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+        raise InputError(
+            "--name", found=repr(name), allowed="letters, digits, dot, dash, underscore"
+        )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("--out", found=f"{folder} ({error.strerror})", allowed="a folder") from None
+
+
+def _open(url: str, *, must_exist: bool = False) -> Store:
+    from .storage.store import Store
+
+    if "://" not in url:
+        path = Path(url)
+        if must_exist and not path.is_file():
+            raise InputError(
+                "--store",
+                found=f"no store at {url}",
+                allowed="a store that a run has written",
+                fix="audition run quickstart",
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return Store.open(url)
+
+
+def _report(store: Store, name: str, out: Path, progress: Any, *, as_json: bool) -> None:
+    from .evaluation.summary import summarise
+    from .report import terminal
+    from .report.write import write
+
+    page = write(store, name, out / name)
+    summary = summarise(store, name)
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+    else:
+        _print(terminal.dual_table(summary))
+        _print(terminal.comparisons_table(summary))
+    progress.say(f"report: {page}")
+    if not as_json:
+        typer.echo(f"Report: {page}")
+
+
+def _print(renderable: Any) -> None:
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 110).print(renderable)
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one line on stderr, never a traceback."""
+    try:
+        # Without standalone mode the value of typer.Exit comes back as the return value.
+        sys.exit(app(standalone_mode=False) or 0)
+    except AuditionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted; what was finished is in the store", file=sys.stderr)
+        sys.exit(130)
+    except _USAGE as error:
+        if not sys.argv[1:]:
+            error.show()
+        else:
+            print(f"error: {error.format_message()} (audition --help)", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,240 @@
+"""Scenario -> World: data and split, audience, response model, recommenders.
+
+The only file that opens the registries of both sides; agents and recommenders meet
+nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from agents import profile
+from agents import registry as agents_registry
+from agents.interface import AgentError, Audience, Catalogue, RatedHistory, ResponseModel
+from recommenders import registry as recommenders_registry
+from recommenders.interface import Histories, Interactions, Recommender, RecommenderError
+
+from .data import readers
+from .data.dataset import Dataset, Split
+from .data.split import split as make_split
+from .errors import InputError
+from .randomness import KeyedLuck, stream
+from .scenario import ArmSpec, Scenario
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Everything the arms share.
+
+    ``known`` (n_users, n_items) marks what is never shown to a user; ``relevant`` the
+    same shape marks held-out evidence that may be shown, None where nothing is held out.
+    """
+
+    scenario: Scenario
+    file: str
+    dataset: Dataset
+    split: Split
+    audience: Audience
+    catalogue: Catalogue
+    response: ResponseModel
+    luck: KeyedLuck
+    known: sp.csr_array
+    relevant: sp.csr_array | None
+
+    @property
+    def liked_rating(self) -> float:
+        """The rating from which an item counts as liked: 4 on a scale of 1 to 5."""
+        low, high = self.catalogue.rating_scale
+        return low + 0.75 * (high - low)
+
+    def relevant_at(self, user: IntArray, item: IntArray) -> npt.NDArray[np.bool_]:
+        """Whether each (user, item) of two broadcastable arrays is held-out evidence."""
+        assert self.relevant is not None
+        user, item = np.broadcast_arrays(user, item)
+        out: npt.NDArray[np.bool_] = (
+            np.asarray(self.relevant[user.ravel(), item.ravel()]).reshape(item.shape) > 0
+        )
+        return out
+
+    def histories(self) -> Histories:
+        """What each agent did before the simulation, in audience order."""
+        return Histories(self.audience.history.indptr, self.audience.history.item)
+
+
+def response_model(scenario: Scenario, file: str) -> ResponseModel:
+    """The scenario's response model; a wrong name or setting is an InputError."""
+    spec = scenario.agents.response
+    settings = dict(spec.options)
+    if spec.model == "chat":
+        settings = {**scenario.agents.memory.model_dump(), **settings}
+    try:
+        return agents_registry.create(spec.model, settings)
+    except AgentError as error:
+        raise InputError(f"{file}: agents.response: {error}") from None
+
+
+def recommender(arm: ArmSpec, position: int, file: str) -> Recommender:
+    """A fresh recommender for an arm; a wrong name or setting is an InputError."""
+    try:
+        return recommenders_registry.create(arm.recommender, arm.options)
+    except RecommenderError as error:
+        raise InputError(f"{file}: arms[{position}] ({arm.name}): {error}") from None
+
+
+def check(scenario: Scenario, file: str) -> None:
+    """What needs the registries but no data: names and settings of both sides."""
+    response_model(scenario, file)
+    for position, arm in enumerate(scenario.arms):
+        recommender(arm, position, file)
+    if scenario.rounds == 1 and scenario.feedback != "none":
+        raise InputError(
+            file,
+            key="feedback",
+            found=f"{scenario.feedback} with rounds: 1",
+            allowed="none, as there is no later round to learn for",
+            fix="set rounds: 2",
+        )
+
+
+def build(scenario: Scenario, file: str) -> World:
+    """Read the data, split it, and make the audience."""
+    check(scenario, file)
+    dataset, split = _data(scenario, file)
+    catalogue = _catalogue(dataset, split)
+    users = _chosen_users(scenario, file, dataset, split)
+    history = _rated_history(split.train)
+    try:
+        profiles = profile.build(history, catalogue, users=users, given=_given(dataset))
+    except AgentError as error:
+        raise InputError(f"{file}: agents: {error}") from None
+    audience = Audience(agent=users, profiles=profiles, history=_rows(history, users))
+    hidden = _union(split, tuple(scenario.session.hide), dataset)
+    held_out = tuple(p for p in ("valid", "test") if p not in scenario.session.hide)
+    relevant = _union(split, held_out, dataset)
+    return World(
+        scenario=scenario,
+        file=file,
+        dataset=dataset,
+        split=split,
+        audience=audience,
+        catalogue=catalogue,
+        response=response_model(scenario, file),
+        luck=KeyedLuck(scenario.seed),
+        known=hidden,
+        relevant=relevant if relevant.nnz else None,
+    )
+
+
+def _data(scenario: Scenario, file: str) -> tuple[Dataset, Split]:
+    spec = scenario.dataset
+    options: dict[str, Any] = dict(spec.options)
+    if spec.source == "synthetic":
+        options.setdefault("seed", scenario.seed)
+    path = None
+    if spec.path is not None:
+        # A relative path means: beside the scenario file, or where one stands.
+        path = Path(spec.path).expanduser()
+        beside = Path(file).parent / path
+        path = beside if not path.is_absolute() and beside.exists() else path
+    dataset = readers.read(spec.source, path, options)
+    dataset = readers.filtered(dataset, spec.min_interactions, spec.min_item_interactions)
+    return dataset, make_split(dataset, spec.split, scenario.seed)
+
+
+def _catalogue(dataset: Dataset, split: Split) -> Catalogue:
+    train, items = split.train, dataset.items
+    shown = dataset.shown_rating
+    if shown is None:
+        shown = np.full(dataset.n_items, np.nan, dtype=np.float32)
+        if train.rating is not None:
+            rated = ~np.isnan(train.rating)
+            count = np.bincount(train.item[rated], minlength=dataset.n_items)
+            total = np.bincount(
+                train.item[rated], weights=train.rating[rated], minlength=dataset.n_items
+            )
+            shown[count > 0] = (total[count > 0] / count[count > 0]).astype(np.float32)
+    return Catalogue(
+        title=items.title,
+        text=items.text,
+        genres=items.genres,
+        year=items.year,
+        shown_rating=shown,
+        popularity=train.popularity,
+        rating_scale=dataset.rating_scale,
+    )
+
+
+def _chosen_users(scenario: Scenario, file: str, dataset: Dataset, split: Split) -> IntArray:
+    """The first ``count`` of a seeded permutation, so that a larger audience holds a smaller
+    one's agents; in ascending order."""
+    able = np.unique(split.train.user)
+    count = scenario.agents.count
+    if count > len(able):
+        raise InputError(
+            file,
+            key="agents.count",
+            found=str(count),
+            allowed=f"at most {len(able)}, the users of {dataset.name} with training history",
+        )
+    order = stream(scenario.seed, "population").permutation(len(able))
+    return np.sort(able[order[:count]])
+
+
+def _rated_history(train: Interactions) -> RatedHistory:
+    """Ragged by user, oldest first where there are timestamps, else in the data's order."""
+    keys = (train.user,) if train.timestamp is None else (train.timestamp, train.user)
+    order = np.lexsort(keys)
+    counts = np.bincount(train.user, minlength=train.n_users)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    rating = train.rating
+    if rating is None:
+        rating = np.full(len(train), np.nan, dtype=np.float32)
+    return RatedHistory(indptr, train.item[order], rating[order])
+
+
+def _rows(history: RatedHistory, users: IntArray) -> RatedHistory:
+    lengths = np.diff(history.indptr)[users]
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    within = np.arange(indptr[-1], dtype=np.int64) - np.repeat(indptr[:-1], lengths)
+    at = np.repeat(history.indptr[users], lengths) + within
+    return RatedHistory(indptr, history.item[at], history.rating[at])
+
+
+def _union(split: Split, parts: tuple[str, ...], dataset: Dataset) -> sp.csr_array:
+    out = sp.csr_array((dataset.n_users, dataset.n_items), dtype=np.float32)
+    for part in parts:
+        out = out + getattr(split, part).matrix
+    return out.tocsr()
+
+
+def _given(dataset: Dataset) -> Any:
+    return dataset.given
+
+
+def with_feedback(train: Interactions, user: IntArray, item: IntArray) -> Interactions:
+    """Training data plus what agents did, for a refit; the original is untouched.
+
+    Added events have no rating and, where the data has timestamps, come after all others.
+    """
+    rating = train.rating
+    if rating is not None:
+        rating = np.concatenate([rating, np.full(len(user), np.nan, dtype=np.float32)])
+    stamp = train.timestamp
+    if stamp is not None:
+        after = (int(stamp.max()) if len(stamp) else 0) + 1
+        stamp = np.concatenate([stamp, np.full(len(user), after, dtype=np.int64)])
+    return replace(
+        train,
+        user=np.concatenate([train.user, user]),
+        item=np.concatenate([train.item, item]),
+        rating=rating,
+        timestamp=stamp,
+    )
