@@ -1,0 +1,71 @@
+"""Text as vectors: TF-IDF word weights, and their truncated SVD as dense embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from .interface import FloatArray
+
+_WORD = r"(?u)\b[^\W\d_]{3,}\b"
+
+
+def word_weights(
+    texts: Sequence[str], *, most: int = 4000, rarest: int = 4
+) -> tuple[sp.csr_array, list[str]]:
+    """(n_texts, n_words) float64 TF-IDF with unit rows, and the words.
+
+    Words of three letters or more, English stop words left out, those in fewer than
+    ``rarest`` texts or more than a fifth of them too, the ``most`` frequent kept. No
+    words at all (empty or very few texts) gives zero columns.
+    """
+    vectorizer = TfidfVectorizer(
+        token_pattern=_WORD,
+        stop_words="english",
+        min_df=rarest,
+        max_df=max(0.2, rarest / max(len(texts), 1)),
+        max_features=most,
+        sublinear_tf=True,
+    )
+    return _weigh(vectorizer, texts)
+
+
+def embed(texts: Sequence[str], dimensions: int = 64) -> FloatArray:
+    """(n_texts, dimensions) float32 rows of unit length; a text without known words is zero.
+
+    Latent semantic analysis (Deerwester et al. 1990): truncated SVD of TF-IDF. Columns
+    beyond the rank of the data are zero, so the shape never depends on the texts. The
+    same texts give the same vectors.
+    """
+    vectorizer = TfidfVectorizer(
+        token_pattern=r"(?u)\b\w\w+\b", stop_words="english", sublinear_tf=True, min_df=2
+    )
+    weights, words = _weigh(vectorizer, texts)
+    out = np.zeros((len(texts), dimensions))
+    rank = min(dimensions, len(texts) - 1, len(words) - 1)
+    if rank >= 1:
+        out[:, :rank] = TruncatedSVD(rank, random_state=0).fit_transform(weights)
+    length = np.linalg.norm(out, axis=1, keepdims=True)
+    unit = np.divide(out, length, out=np.zeros_like(out), where=length > 1e-9)
+    return np.asarray(unit, dtype=np.float32)
+
+
+def relevance(cue: str, texts: Sequence[str]) -> FloatArray:
+    """(n_texts,) TF-IDF cosine of each text with ``cue``, in 0..1; float32."""
+    vectorizer = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b", sublinear_tf=True)
+    weights, _ = _weigh(vectorizer, [*texts, cue])
+    product = weights[:-1] @ weights[[-1]].T
+    return np.asarray(np.clip(product.toarray().ravel(), 0.0, 1.0), dtype=np.float32)
+
+
+def _weigh(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> tuple[sp.csr_array, list[str]]:
+    try:
+        weights = vectorizer.fit_transform(texts)
+    except ValueError:
+        # scikit-learn's way to say that no text has a usable word.
+        return sp.csr_array((len(texts), 0)), []
+    return sp.csr_array(weights), vectorizer.get_feature_names_out().tolist()
