@@ -40,7 +40,5 @@ def render(entries: list[Entry]) -> str:
 
 
 def _with_settings(spec: Any) -> Entry:
-    settings = [
-        {"name": s.name, "type": s.type, "default": s.default} for s in spec.settings
-    ]
+    settings = [{"name": s.name, "type": s.type, "default": s.default} for s in spec.settings]
     return {"name": spec.name, "doc": spec.doc, "settings": settings}

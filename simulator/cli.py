@@ -54,7 +54,9 @@ def run(
     overrides: SetOption = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports go.")] = OUT,
     store: StoreOption = STORE,
-    name: Annotated[str | None, typer.Option("--name", metavar="RUN", help="Name of the run.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="RUN", help="Name of the run.")
+    ] = None,
     agents: AgentsOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -192,7 +194,9 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError("--out", found=f"{folder} ({error.strerror})", allowed="a folder") from None
+        raise InputError(
+            "--out", found=f"{folder} ({error.strerror})", allowed="a folder"
+        ) from None
 
 
 def _open(url: str, *, must_exist: bool = False) -> Store:

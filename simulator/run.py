@@ -176,7 +176,9 @@ def _offline(world: World, trained: Recommender) -> list[dict[str, Any]]:
         return []
     history = split.train.matrix[users]
     masked = (history + split.valid.matrix[users]).tocsr()
-    query = Query(users, Histories(history.indptr.astype(np.int64), history.indices.astype(np.int64)))
+    query = Query(
+        users, Histories(history.indptr.astype(np.int64), history.indices.astype(np.int64))
+    )
     cutoff = scenario.evaluation.cutoff
     ranked = recommend(trained, query, cutoff, masked)
     return offline_metrics(
@@ -208,7 +210,9 @@ def _play(
         histories=arm.histories,
     )
     total = len(world.audience)
-    title = f"{arm.spec.name}: browsing" + (f", round {round_}" if world.scenario.rounds > 1 else "")
+    title = f"{arm.spec.name}: browsing" + (
+        f", round {round_}" if world.scenario.rounds > 1 else ""
+    )
     with progress.task(title, total) as task:
         sessions = model.play(
             lambda step, active: task.update(f"page {step}, {active} browsing", total - active)
@@ -256,9 +260,7 @@ def _open_arm(store: Store, run_id: int, world: World, position: int) -> _ArmSta
         fit_report={},
         train_seconds=0.0,
     )
-    return _ArmState(
-        spec, position, arm_id, world.split.train, world.histories(), world.known
-    )
+    return _ArmState(spec, position, arm_id, world.split.train, world.histories(), world.known)
 
 
 def _write_world(store: Store, run_id: int, world: World) -> None:
