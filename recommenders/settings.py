@@ -50,10 +50,7 @@ def suggestion(word: str, known: Sequence[str]) -> str:
 
 def read(method: type) -> tuple[Setting, ...]:
     """The settings a class takes, in the order its constructor names them."""
-    constructor = inspect.unwrap(method.__init__)
-    if constructor is object.__init__:
-        return ()
-    hints = get_type_hints(constructor)
+    hints = get_type_hints(getattr(method, "__init__"))  # noqa: B009 - mypy calls the plain form unsound
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     out = []
     for parameter in inspect.signature(method).parameters.values():
