@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -164,8 +165,8 @@ class Recommender(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     """What must be there besides interactions: any of text, time, llm."""
 
-    settings: Mapping[str, Any]
-    report: Mapping[str, Any]
+    settings: Mapping[str, Any] = MappingProxyType({})
+    report: Mapping[str, Any] = MappingProxyType({})
     """What the last ``fit`` did: epochs, best epoch, validation metric, seconds."""
 
     @abstractmethod

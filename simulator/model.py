@@ -105,14 +105,15 @@ class Audition(mesa.Model):  # type: ignore[misc]
             warnings.simplefilter("ignore", FutureWarning)
             super().__init__(seed=world.scenario.seed)
         self.world, self.arm, self.visit, self.store = world, arm, visit, store
+        self.audience = world.audience
         self.round, self.known, self.histories = round_, known, histories
         session = world.scenario.session
         self.page_size, self.max_pages = session.page_size, session.max_pages
-        self.sessions = Sessions.open(len(world.audience), self.page_size * self.max_pages)
+        self.sessions = Sessions.open(len(self.audience), self.page_size * self.max_pages)
         self.exits, self.watch_rate, self.satisfaction = 0, np.nan, np.nan
         self._fixed_ranking: IntArray | None = None
         self.users: list[User] = list(
-            User.create_agents(self, len(world.audience), row=range(len(world.audience)))
+            User.create_agents(self, len(self.audience), row=range(len(self.audience)))
         )
         self.datacollector = mesa.DataCollector(
             model_reporters={
@@ -154,7 +155,7 @@ class Audition(mesa.Model):  # type: ignore[misc]
         return self._recommend(row, self.page_size)
 
     def _recommend(self, row: IntArray, k: int) -> IntArray:
-        query = Query(self.world.audience.agent[row], self._session_histories(row))
+        query = Query(self.audience.agent[row], self._session_histories(row))
         return recommend(self.arm.recommender, query, k, self._excluded(row))
 
     def _session_histories(self, row: IntArray) -> Histories:
@@ -183,7 +184,7 @@ class Audition(mesa.Model):  # type: ignore[misc]
         if self.world.scenario.session.order == "ranked":
             return ranked, rank
         slots = np.arange(ranked.shape[1])
-        agent = self.world.audience.agent[row][:, None]
+        agent = self.audience.agent[row][:, None]
         keys = self.world.luck.uniform("order", agent, self.round, number, slots)
         keys = np.where(ranked == NO_ITEM, 2.0, keys)  # gaps stay at the end
         order = np.argsort(keys, axis=1, kind="stable")
@@ -254,14 +255,20 @@ class Audition(mesa.Model):  # type: ignore[misc]
         return self.sessions
 
     def _write_round(self) -> None:
-        s, agent = self.sessions, self.world.audience.agent
+        s, agent = self.sessions, self.audience.agent
         came = np.array([o == OK for o in s.outcome]) & (s.pages > 0)
         row = np.nonzero(came)[0].astype(np.int64)
         interviews = self.visit.interview(row)
-        self.store.add_interviews(self.arm.arm_id, self.round, agent[row], interviews)
         notes = self.visit.notes()
-        if notes.calls or notes.memories:
-            self.store.add_notes(self.arm.arm_id, self.round, notes, agent)
+        self.store.add_interviews(
+            self.arm.arm_id,
+            self.round,
+            agent[row],
+            interviews,
+            memories=notes.memories,
+            calls=notes.calls,
+            agent_of_row=agent,
+        )
         columns: dict[str, Any] = {
             "agent": agent,
             "exit_page": s.pages,

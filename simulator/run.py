@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,12 +47,12 @@ class _ArmState:
 
     spec: ArmSpec
     position: int
-    arm_id: int
     train: Interactions
     histories: Histories
     known: sp.csr_array
+    arm_id: int = -1
+    seconds_to_fit: float = 0.0
     seconds: float = 0.0
-    done: list[Sessions] = field(default_factory=list)
 
 
 def execute(
@@ -79,9 +79,12 @@ def execute(
     )
     try:
         _write_world(store, run_id, world)
-        arms = [_open_arm(store, run_id, world, i) for i in range(len(scenario.arms))]
+        arms = [
+            _ArmState(spec, position, world.split.train, world.histories(), world.known)
+            for position, spec in enumerate(scenario.arms)
+        ]
         for round_ in range(1, scenario.rounds + 1):
-            _round(world, store, arms, round_, checkpoints, progress)
+            _round(world, store, run_id, arms, round_, checkpoints, progress)
         for arm in arms:
             store.end_arm(arm.arm_id, simulate_seconds=arm.seconds)
     except KeyboardInterrupt:
@@ -107,30 +110,32 @@ def versions() -> dict[str, str]:
 def _round(
     world: World,
     store: Store,
+    run_id: int,
     arms: list[_ArmState],
     round_: int,
     checkpoints: Path,
     progress: Progress,
 ) -> None:
     for arm in arms:
-        trained = _fit(world, store, arm, round_, checkpoints, progress)
+        trained = _fit(world, arm, round_, checkpoints, progress)
+        if round_ == 1:
+            arm.arm_id = _add_arm(store, run_id, world, arm, trained)
+        store.add_offline(arm.arm_id, round_, _offline(world, trained))
         started = time.perf_counter()
         sessions = _play(world, store, arm, trained, round_, progress)
         arm.seconds += time.perf_counter() - started
-        arm.done.append(sessions)
         if round_ < world.scenario.rounds:
             _remember(world, arm, sessions)
 
 
 def _fit(
     world: World,
-    store: Store,
     arm: _ArmState,
     round_: int,
     checkpoints: Path,
     progress: Progress,
 ) -> Recommender:
-    """Train (or load) the arm's recommender and write its offline metrics."""
+    """Train the arm's recommender, or load its checkpoint."""
     scenario, valid = world.scenario, world.split.valid
     fresh = recommender(arm.spec, arm.position, world.file)
     # The stream is not keyed by the arm: the same recommender under two names is the same.
@@ -144,20 +149,15 @@ def _fit(
             fresh,
             checkpoints,
             key,
-            arm.train,
-            world.dataset.items,
+            train=arm.train,
+            items=world.dataset.items,
             valid=valid,
             rng=rng,
             progress=task.update,
         )
-    seconds = time.perf_counter() - started
+    seconds = arm.seconds_to_fit = time.perf_counter() - started
     how = "loaded from its checkpoint" if loaded else _how_trained(trained)
     progress.say(f"{arm.spec.name}: {how} ({seconds:.1f} s)")
-    if round_ == 1:
-        # How long a load took is nobody's training time; the report keeps the fit's own.
-        spent = float(trained.report.get("seconds", seconds))
-        store.set_fit(arm.arm_id, fit_report=dict(trained.report), train_seconds=spent)
-    store.add_offline(arm.arm_id, round_, _offline(world, trained))
     return trained
 
 
@@ -247,20 +247,18 @@ def _marked(known: sp.csr_array, user: IntArray, item: IntArray) -> sp.csr_array
     return (known + sp.csr_array((ones, (user, item)), shape=known.shape)).tocsr()
 
 
-def _open_arm(store: Store, run_id: int, world: World, position: int) -> _ArmState:
-    spec = world.scenario.arms[position]
-    settings = dict(recommender(spec, position, world.file).settings)
-    arm_id = store.add_arm(
+def _add_arm(store: Store, run_id: int, world: World, arm: _ArmState, trained: Recommender) -> int:
+    return store.add_arm(
         run_id,
-        position=position,
-        name=spec.name,
-        recommender=spec.recommender,
-        settings=settings,
-        is_control=spec.name == world.scenario.control,
-        fit_report={},
-        train_seconds=0.0,
+        position=arm.position,
+        name=arm.spec.name,
+        recommender=arm.spec.recommender,
+        settings=dict(trained.settings),
+        is_control=arm.spec.name == world.scenario.control,
+        fit_report=dict(trained.report),
+        # Of the fit itself, also where a checkpoint spared this run the training.
+        train_seconds=float(trained.report.get("seconds", arm.seconds_to_fit)),
     )
-    return _ArmState(spec, position, arm_id, world.split.train, world.histories(), world.known)
 
 
 def _write_world(store: Store, run_id: int, world: World) -> None:

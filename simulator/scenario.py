@@ -57,8 +57,8 @@ class DatasetSpec(_OpenSection):
     source: str
     path: str | None = None
     split: dict[str, Any] | str | None = None
-    min_interactions: int = Field(default=0, ge=0)
-    min_item_interactions: int = Field(default=0, ge=0)
+    min_interactions: int | None = Field(default=None, ge=1)
+    min_item_interactions: int | None = Field(default=None, ge=1)
 
 
 class ResponseSpec(_OpenSection):

@@ -21,7 +21,8 @@ from recommenders import registry as recommenders_registry
 from recommenders.interface import Histories, Interactions, Recommender, RecommenderError
 
 from .data import readers
-from .data.dataset import Dataset, Split
+from .data.dataset import Dataset, GivenProfiles, Split
+from .data.split import check as check_split
 from .data.split import split as make_split
 from .errors import InputError
 from .randomness import KeyedLuck, stream
@@ -92,6 +93,8 @@ def recommender(arm: ArmSpec, position: int, file: str) -> Recommender:
 def check(scenario: Scenario, file: str) -> None:
     """What needs the registries but no data: names and settings of both sides."""
     response_model(scenario, file)
+    readers.check(scenario.dataset.source, _reader_options(scenario), scenario=file)
+    check_split(scenario.dataset.split, scenario=file)
     for position, arm in enumerate(scenario.arms):
         recommender(arm, position, file)
     if scenario.rounds == 1 and scenario.feedback != "none":
@@ -112,7 +115,12 @@ def build(scenario: Scenario, file: str) -> World:
     users = _chosen_users(scenario, file, dataset, split)
     history = _rated_history(split.train)
     try:
-        profiles = profile.build(history, catalogue, users=users, given=_given(dataset))
+        profiles = profile.build(
+            _rows(history, users),
+            catalogue,
+            population=_rows(history, np.unique(split.train.user)),
+            given=_given(dataset, users),
+        )
     except AgentError as error:
         raise InputError(f"{file}: agents: {error}") from None
     audience = Audience(agent=users, profiles=profiles, history=_rows(history, users))
@@ -135,18 +143,26 @@ def build(scenario: Scenario, file: str) -> World:
 
 def _data(scenario: Scenario, file: str) -> tuple[Dataset, Split]:
     spec = scenario.dataset
-    options: dict[str, Any] = dict(spec.options)
-    if spec.source == "synthetic":
-        options.setdefault("seed", scenario.seed)
     path = None
     if spec.path is not None:
         # A relative path means: beside the scenario file, or where one stands.
         path = Path(spec.path).expanduser()
         beside = Path(file).parent / path
         path = beside if not path.is_absolute() and beside.exists() else path
-    dataset = readers.read(spec.source, path, options)
-    dataset = readers.filtered(dataset, spec.min_interactions, spec.min_item_interactions)
-    return dataset, make_split(dataset, spec.split, scenario.seed)
+    dataset = readers.read(
+        spec.source, path, _reader_options(scenario), seed=scenario.seed, scenario=file
+    )
+    return dataset, make_split(dataset, spec.split, scenario.seed, scenario=file)
+
+
+def _reader_options(scenario: Scenario) -> dict[str, Any]:
+    """The rest of the dataset block: what its reader and the filters are told."""
+    spec = scenario.dataset
+    filters = {
+        "min_interactions": spec.min_interactions,
+        "min_item_interactions": spec.min_item_interactions,
+    }
+    return {**spec.options, **{key: value for key, value in filters.items() if value is not None}}
 
 
 def _catalogue(dataset: Dataset, split: Split) -> Catalogue:
@@ -215,8 +231,21 @@ def _union(split: Split, parts: tuple[str, ...], dataset: Dataset) -> sp.csr_arr
     return out.tocsr()
 
 
-def _given(dataset: Dataset) -> Any:
-    return dataset.given
+def _given(dataset: Dataset, users: IntArray) -> GivenProfiles | None:
+    """The chosen users' share of the profiles that came with the data."""
+    given = dataset.given
+    if given is None:
+        return None
+    chosen = users.tolist()
+    return GivenProfiles(
+        tastes=None if given.tastes is None else tuple(given.tastes[u] for u in chosen),
+        rating_habit=None
+        if given.rating_habit is None
+        else tuple(given.rating_habit[u] for u in chosen),
+        activity=None if given.activity is None else given.activity[users],
+        diversity=None if given.diversity is None else given.diversity[users],
+        conformity=None if given.conformity is None else given.conformity[users],
+    )
 
 
 def with_feedback(train: Interactions, user: IntArray, item: IntArray) -> Interactions:
