@@ -42,7 +42,10 @@ class Dataset:
     where the data came split. ``utility`` (n_users, n_items) float32 is a synthetic
     world's hidden truth in 0..1, None for real data. ``shown_rating`` (n_items,) float32 is
     set where the source brings the rating displayed beside an item; otherwise the mean
-    of the training ratings is shown.
+    of the training ratings is shown. ``notes`` are sentences about what the reader did to
+    the data beyond renaming: repeated pairs, items without metadata, filters.
+    No (user, item) pair occurs twice; interactions are sorted by user and, within a user,
+    by time (in the file's order where the data has no times).
     """
 
     name: str
@@ -56,6 +59,7 @@ class Dataset:
     given: GivenProfiles | None = None
     shown_rating: npt.NDArray[np.float32] | None = None
     utility: npt.NDArray[np.float32] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def n_users(self) -> int:

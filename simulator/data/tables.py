@@ -1,0 +1,267 @@
+"""Delimited files and parquet as text columns, with every mistake told by file and line.
+
+Columns are kept as text until one is asked for as ids, numbers or whole numbers, so that
+what is wrong can be quoted with its line and ids like ``007`` survive.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import warnings
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import InputError
+
+_NOT_AN_ID = frozenset({"", "nan", "none", "null", "na", "<na>"})
+_SEPARATORS = {"\t": "tab", ",": "','", ";": "';'", "|": "'|'", "::": "'::'", " ": "space"}
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of one file; ``lines`` (n,) are their line numbers there."""
+
+    file: Path
+    frame: pd.DataFrame
+    lines: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __contains__(self, column: str) -> bool:
+        return column in self.frame.columns
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Table:
+        """Some of the rows, with their line numbers."""
+        return Table(self.file, self.frame.iloc[rows], self.lines[rows])
+
+    def column(self, name: str, key: str) -> pd.Series[str]:
+        """A column that must be there; ``key`` is what the scenario calls it."""
+        if name not in self.frame.columns:
+            raise InputError(
+                self.file,
+                key=key,
+                found=f"no column {name!r}",
+                allowed=f"one of the columns there: {', '.join(map(str, self.frame.columns))}",
+                fix=self._separator_hint(),
+            )
+        return self.frame[name]
+
+    def _separator_hint(self) -> str | None:
+        if len(self.frame.columns) != 1:
+            return None
+        inside = [s for s in _SEPARATORS if s != " " and s in str(self.frame.columns[0])]
+        return (
+            f"the file looks separated by {_SEPARATORS[inside[0]]}: set separator"
+            if inside
+            else None
+        )
+
+    def _refuse(self, bad: npt.NDArray[np.bool_], name: str, key: str, allowed: str) -> None:
+        """Raise for the first bad row, if there is one."""
+        if not bad.any():
+            return
+        row = int(np.argmax(bad))
+        value = self.frame[name].iloc[row]
+        empty = pd.isna(value) or not str(value).strip()
+        more = int(bad.sum()) - 1
+        raise InputError(
+            self.file,
+            line=int(self.lines[row]),
+            key=key,
+            found=("nothing" if empty else repr(str(value)))
+            + (f" (and {more:,} more such rows)" if more else ""),
+            allowed=allowed,
+        )
+
+    def ids(self, name: str, key: str) -> tuple[npt.NDArray[np.int64], list[str]]:
+        """``(codes (n,), names)``: the ids in stable order and each row's place among them.
+
+        Ids that are all whole numbers are ordered as numbers, others as text. Empty,
+        NaN and negative ids are refused.
+        """
+        values = self.column(name, key)
+        if pd.api.types.is_float_dtype(values.dtype):
+            floats = values.to_numpy(np.float64)
+            with np.errstate(invalid="ignore"):
+                self._refuse(floats != np.floor(floats), name, key, "an id in every row")
+            values = values.astype(np.int64)
+        codes, uniques = pd.factorize(values, use_na_sentinel=True)
+        names = [str(unique).strip() for unique in uniques]
+        wrong = np.array(
+            [n.lower() in _NOT_AN_ID or bool(re.fullmatch(r"-\d.*", n)) for n in names]
+        )
+        bad = np.append(wrong, True)[codes]  # -1, a missing value, meets the last entry
+        self._refuse(bad, name, key, "an id in every row: a text or a whole number from 0 up")
+        return in_order(codes.astype(np.int64), names)
+
+    def numbers(self, name: str, key: str, allowed: str = "a number") -> npt.NDArray[np.float64]:
+        """The column as finite numbers."""
+        values = pd.to_numeric(self.column(name, key), errors="coerce").to_numpy(np.float64)
+        self._refuse(~np.isfinite(values), name, key, allowed)
+        return values
+
+    def ratings(
+        self, name: str, key: str, scale: tuple[float, float] | None
+    ) -> npt.NDArray[np.float32]:
+        """The column as ratings inside the scale, where there is one."""
+        if scale is None:
+            return self.numbers(name, key).astype(np.float32)
+        allowed = f"a number from {scale[0]:g} to {scale[1]:g}"
+        values = self.numbers(name, key, allowed)
+        self._refuse((values < scale[0]) | (values > scale[1]), name, key, allowed)
+        return values.astype(np.float32)
+
+    def seconds(self, name: str, key: str) -> npt.NDArray[np.int64]:
+        """The column as whole seconds; real datetimes are converted."""
+        values = self.column(name, key)
+        if pd.api.types.is_datetime64_any_dtype(values.dtype):
+            self._refuse(values.isna().to_numpy(), name, key, "a time in every row")
+            return values.to_numpy("datetime64[s]").astype(np.int64)
+        allowed = "a whole number of seconds"
+        numbers = self.numbers(name, key, allowed)
+        self._refuse(
+            (numbers != np.floor(numbers)) | (np.abs(numbers) > 2.0**53), name, key, allowed
+        )
+        return numbers.astype(np.int64)
+
+    def texts(self, name: str, key: str) -> list[str]:
+        """The column as texts, empty where nothing stands."""
+        return [str(v).strip() for v in self.column(name, key).fillna("")]
+
+
+def in_order(
+    codes: npt.NDArray[np.int64], names: Sequence[str]
+) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Renumber so that names stand in stable order; equal names become one.
+
+    >>> in_order(np.array([0, 1, 2]), ["10", "9", "10"])
+    (array([1, 0, 1]), ['9', '10'])
+    """
+    numeric = all(name.isascii() and name.isdigit() for name in names)
+    ordered = sorted(set(names), key=(lambda n: (int(n), n)) if numeric else None)
+    place = {name: position for position, name in enumerate(ordered)}
+    new = np.array([place[name] for name in names], dtype=np.int64)
+    return new[codes], ordered
+
+
+def read_table(
+    file: Path,
+    *,
+    separator: str = ",",
+    encoding: str = "utf-8",
+    names: Sequence[str] | None = None,
+    quoted: bool = True,
+) -> Table:
+    """A delimited text file, plain or compressed, every column as text.
+
+    ``names`` are the columns of a file without a header row. ``separator`` may be ``::``.
+    Raises InputError for what cannot be read, naming the line where it is known.
+    """
+    try:
+        frame = _parse(file, separator, encoding, names, quoted)
+    except pd.errors.EmptyDataError as error:
+        raise InputError(file, found="an empty file", allowed="a file with rows") from error
+    except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
+        raise _malformed(file, separator, error) from error
+    except UnicodeError as error:
+        other = "latin-1" if encoding.lower().replace("-", "") == "utf8" else "utf-8"
+        raise InputError(
+            file,
+            key="encoding",
+            found=f"bytes that are not {encoding}",
+            allowed=f"text in {encoding}",
+            fix=f"set encoding: {other}",
+        ) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise unreadable(file, error) from error
+    lines = frame.index.to_numpy(np.int64) + (1 if names is not None else 2)
+    blank = frame.isna().all(axis=1).to_numpy()
+    if blank.any():
+        frame, lines = frame[~blank], lines[~blank]
+    if frame.empty:
+        raise InputError(file, found="no rows", allowed="a file with rows")
+    return Table(file, frame, lines)
+
+
+def _parse(
+    file: Path, separator: str, encoding: str, names: Sequence[str] | None, quoted: bool
+) -> pd.DataFrame:
+    source: Path | io.BytesIO = file
+    if separator == "::":  # one character lets pandas use its C parser, ten times faster
+        source, separator = io.BytesIO(file.read_bytes().replace(b"::", b"\x1f")), "\x1f"
+    with warnings.catch_warnings():
+        # A row longer than the first is cut with a warning only; that would lose data.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(
+            source,
+            sep=separator,
+            encoding=encoding,
+            header=0 if names is None else None,
+            names=list(names) if names is not None else None,
+            index_col=False,
+            dtype=str,
+            keep_default_na=False,
+            na_values=[""],
+            skip_blank_lines=False,
+            quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+            engine="c",
+        )
+
+
+def _malformed(file: Path, separator: str, error: Exception) -> InputError:
+    """pandas' complaint about the shape of a file, in our words."""
+    shape = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+    said = _SEPARATORS.get(separator, repr(separator))
+    if shape:
+        expected, line, saw = map(int, shape.groups())
+        return InputError(
+            file,
+            line=line,
+            key="separator",
+            found=f"{saw} fields separated by {said}",
+            allowed=f"{expected} as in the lines before",
+            fix="quote fields that contain the separator, or set separator",
+        )
+    reason = " ".join(str(error).split())
+    return InputError(
+        file, key="separator", found=f"rows that do not fit ({reason})", allowed=f"fields by {said}"
+    )
+
+
+def unreadable(file: Path, error: BaseException) -> InputError:
+    """A file that is there and cannot be read, compressed files included."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    compressed = file.suffix in {".gz", ".bz2", ".xz", ".zip"}
+    return InputError(
+        file,
+        found=f"a file that cannot be read ({reason})",
+        allowed=f"an undamaged {file.suffix[1:]} file" if compressed else "a readable file",
+        fix="copy or download it again" if compressed else None,
+    )
+
+
+def read_parquet(file: Path) -> Table:
+    """A parquet file with its own column types; lines are row numbers from 1."""
+    import pyarrow.lib
+
+    try:
+        frame = pd.read_parquet(file)
+    except (OSError, pyarrow.lib.ArrowException) as error:
+        raise InputError(
+            file,
+            found=f"a file that cannot be read as parquet ({' '.join(str(error).split())[:120]})",
+            allowed="an undamaged parquet file",
+        ) from error
+    if frame.empty:
+        raise InputError(file, found="no rows", allowed="a file with rows")
+    frame = frame.reset_index(drop=True)
+    return Table(file, frame, np.arange(1, len(frame) + 1, dtype=np.int64))
