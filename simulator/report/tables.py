@@ -1,0 +1,180 @@
+"""The tidy tables behind the figures, also written as tables/*.csv.
+
+Sessions and pages whose outcome is not ok are missing data and count nowhere here; how
+many there are stands in the summary's ``failures``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from agents.interface import OK
+
+from . import intervals
+from .files import atomically
+
+TRAITS = {
+    "activity": "exit_page",
+    "diversity": "share_watched",
+    "conformity": "rating_gap",
+}
+"""Each trait and the behaviour it is held against."""
+
+
+def dual(summary: Mapping[str, Any]) -> pd.DataFrame:
+    """One row an arm and metric: arm, part (offline, simulated), metric, mean, low, high, n."""
+    rows = [
+        {"arm": arm, "part": part, "metric": metric, **estimate(value)}
+        for arm, entry in summary["arms"].items()
+        for part in ("offline", "simulated")
+        for metric, value in entry[part].items()
+    ]
+    return pd.DataFrame(rows, columns=["arm", "part", "metric", "mean", "low", "high", "n"])
+
+
+def estimate(value: Any) -> dict[str, Any]:
+    """An estimate of the summary as mean, low, high, n; a bare number has no interval."""
+    if isinstance(value, Mapping):
+        return {key: value.get(key) for key in ("mean", "low", "high", "n")}
+    return {"mean": value, "low": None, "high": None, "n": None}
+
+
+def comparisons(summary: Mapping[str, Any]) -> pd.DataFrame:
+    """The summary's comparisons, one row each."""
+    columns = [
+        *("metric", "control", "arm", "difference", "low", "high"),
+        *("p", "p_adjusted", "verdict", "minimum_detectable"),
+    ]
+    return pd.DataFrame(summary.get("comparisons", []), columns=columns)
+
+
+def exits(sessions: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Share of agents still browsing after each page; page 0 is the start.
+
+    Columns: arm, page, agents, left (of their own will, on this page), still_browsing,
+    low, high. Agents stopped by the page limit count as still browsing.
+    """
+    known = _ok(sessions)
+    agents = known.groupby("arm", sort=False)["agent"].size()
+    left = known[~known["censored"].astype(bool)]
+    last = int(known["exit_page"].max()) if len(known) else 0
+    counts = left.groupby(["arm", "exit_page"]).size()
+    grid = pd.MultiIndex.from_product([agents.index, range(last + 1)], names=["arm", "page"])
+    out = counts.reindex(grid, fill_value=0).rename("left").reset_index()
+    out["agents"] = out["arm"].map(agents).astype(np.int64)
+    still = out["agents"] - out.groupby("arm", sort=False)["left"].cumsum()
+    out["still_browsing"] = still / out["agents"]
+    out["low"], out["high"] = intervals.share(still, out["agents"], confidence)
+    start = out["page"] == 0
+    out.loc[start, ["low", "high"]] = 1.0
+    return out[["arm", "page", "agents", "left", "still_browsing", "low", "high"]]
+
+
+def slots(exposures: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Watch rate by slot as shown: arm, slot, shown, watch_rate, low, high, n, relevant_share.
+
+    ``relevant_share`` is the held-out evidence's own share, NaN where unknown.
+    """
+    counts = exposures.assign(
+        watched=exposures["watched"].astype(np.float64),
+        relevant=exposures["relevant"].astype(np.float64),
+    )
+    by_agent = counts.groupby(["arm", "slot", "agent"], sort=True)["watched"].agg(["sum", "size"])
+    rate = intervals.ratio_by(by_agent.reset_index(), ["arm", "slot"], "sum", "size", confidence)
+    relevant = counts.groupby(["arm", "slot"], sort=True)["relevant"].mean()
+    out = rate.merge(relevant.rename("relevant_share").reset_index(), on=["arm", "slot"])
+    out = out.rename(columns={"size": "shown", "mean": "watch_rate"})
+    return out[["arm", "slot", "shown", "watch_rate", "low", "high", "n", "relevant_share"]]
+
+
+def answers(frame: pd.DataFrame, value: str) -> pd.DataFrame:
+    """How often each answer was given: arm, ``value``, count, share of the arm's answers."""
+    known = frame.dropna(subset=[value])
+    rounded = known.assign(**{value: _to_grid(known[value])})
+    out = rounded.groupby(["arm", value], sort=True).size().rename("count").reset_index()
+    out["share"] = out["count"] / out.groupby("arm")["count"].transform("sum")
+    return out
+
+
+def _to_grid(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Whole numbers; halves where at least a tenth of the answers are such (half stars)."""
+    halves = (values * 2).round() / 2
+    is_half = (values % 1).sub(0.5).abs() < 1e-6
+    return halves if len(values) and float(is_half.mean()) > 0.1 else values.round()
+
+
+def traits(
+    agents: pd.DataFrame,
+    sessions: pd.DataFrame,
+    exposures: pd.DataFrame,
+    items: pd.DataFrame,
+    confidence: float,
+) -> pd.DataFrame:
+    """Each trait's levels against the behaviour it should drive.
+
+    Columns: trait, level (1..3), arm, behaviour, mean, low, high, n. Behaviours: exit_page,
+    share_watched (watched over shown), rating_gap (mean distance of the agent's rating from
+    the rating shown beside the item).
+    """
+    known = _ok(sessions)
+    shown = known["shown"].astype(np.float64)
+    known = known.assign(share_watched=known["watched"] / shown.where(shown > 0))
+    known = known.merge(_rating_gap(exposures, items), on=["arm", "agent"], how="left")
+    known = known.merge(agents[["agent", *TRAITS]], on="agent")
+    parts = [
+        intervals.mean_by(known, ["arm", trait], behaviour, confidence)
+        .rename(columns={trait: "level"})
+        .assign(trait=trait, behaviour=behaviour)
+        for trait, behaviour in TRAITS.items()
+    ]
+    columns = ["trait", "level", "arm", "behaviour", "mean", "low", "high", "n"]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def _rating_gap(exposures: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
+    """Per arm and agent, the mean of abs(rating - shown rating)."""
+    rated = exposures.dropna(subset=["rating"])
+    shown = rated["item"].map(items.set_index("item")["shown_rating"]).astype(np.float64)
+    gap = rated.assign(rating_gap=(rated["rating"] - shown).abs())
+    return gap.groupby(["arm", "agent"], sort=True)["rating_gap"].mean().reset_index()
+
+
+def usable(exposures: pd.DataFrame, pages: pd.DataFrame) -> pd.DataFrame:
+    """The exposures on pages that were answered."""
+    failed = pages.loc[pages["outcome"] != OK, ["arm", "agent", "page"]]
+    if failed.empty:
+        return exposures
+    keys = ["arm", "agent", "page"]
+    marked = exposures.merge(failed.assign(_failed=True), on=keys, how="left")
+    return marked[marked["_failed"].isna()].drop(columns="_failed")
+
+
+def _ok(sessions: pd.DataFrame) -> pd.DataFrame:
+    return sessions[sessions["outcome"] == OK]
+
+
+def write_csv(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
+    """Write each table to ``folder``/NAME.csv. Text that a spreadsheet would run as a
+    formula is put behind an apostrophe."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, table in tables.items():
+        text = _harmless(table).to_csv(index=False, lineterminator="\n")
+        written.append(atomically(folder / f"{name}.csv", text.encode()))
+    return written
+
+
+def _harmless(table: pd.DataFrame) -> pd.DataFrame:
+    out = table.copy()
+    names: Sequence[str] = [c for c in table if not pd.api.types.is_numeric_dtype(table[c])]
+    for name in names:
+        out[name] = [
+            f"'{value}" if isinstance(value, str) and value[:1] in {*"=+-@\t\r"} else value
+            for value in table[name]
+        ]
+    return out
