@@ -1,0 +1,268 @@
+"""Everything that is read from a store, as pandas frames with arms by name.
+
+``arm`` is an ordered category in the scenario's order. Rows come in the order of arm,
+round, agent, page, slot (as far as a frame has them). Booleans that can be missing have
+the dtype ``boolean``, numbers that can be missing are NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from ..errors import InputError
+from . import tables
+from .store import Store
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of ``runs``: what was asked, with which code, and how it ended."""
+
+    id: int
+    name: str
+    status: str
+    seed: int
+    scenario: dict[str, Any]
+    scenario_file: str
+    versions: dict[str, str]
+    dataset: dict[str, Any]
+    schema_version: str
+    created_at: str
+    finished_at: str | None
+    error: str | None
+
+
+def run(store: Store, name: str | None = None) -> Run:
+    """One run by name, the latest when ``name`` is None; InputError if there is none."""
+    query = sa.select(tables.runs).order_by(tables.runs.c.id.desc()).limit(1)
+    if name is not None:
+        query = query.where(tables.runs.c.name == name)
+    with store.engine.connect() as connection:
+        row = connection.execute(query).mappings().one_or_none()
+        if row is not None:
+            return Run(**{field.name: row[field.name] for field in fields(Run)})
+        there = list(connection.scalars(sa.select(tables.runs.c.name).order_by(tables.runs.c.id)))
+    if name is None:
+        raise InputError(store.name, found="no runs", fix="audition run SCENARIO.yaml")
+    raise InputError(
+        store.name, key="run", found=repr(name), allowed=", ".join(there) or "none there yet"
+    )
+
+
+def runs(store: Store) -> pd.DataFrame:
+    """name, status, seed, arms (names), agents (count), scenario_file, created_at,
+    finished_at, error; the oldest first."""
+    t, a, b = tables.runs.c, tables.agents.c, tables.arms.c
+    audience = sa.select(a.run_id, sa.func.count().label("n")).group_by(a.run_id).subquery()
+    first, last = (t.name, t.status, t.seed), (t.scenario_file, t.created_at, t.finished_at)
+    query = (
+        sa.select(t.id, *first, sa.func.coalesce(audience.c.n, 0).label("agents"), *last, t.error)
+        .outerjoin(audience, audience.c.run_id == t.id)
+        .order_by(t.id)
+    )
+    frame = _read(store, query)
+    names: dict[int, list[str]] = {run_id: [] for run_id in frame["id"]}
+    with store.engine.connect() as connection:
+        for run_id, arm in connection.execute(
+            sa.select(b.run_id, b.name).order_by(b.run_id, b.position)
+        ):
+            if run_id in names:  # else begun since the first query
+                names[run_id].append(arm)
+    frame.insert(4, "arms", [tuple(names[run_id]) for run_id in frame.pop("id")])
+    return frame
+
+
+def arms(store: Store, name: str | None = None) -> pd.DataFrame:
+    """arm, position, recommender, settings, is_control, fit_report, seconds."""
+    t = tables.arms.c
+    query = (
+        sa.select(
+            t.id.label("arm_id"),
+            t.name.label("arm"),
+            t.position,
+            t.recommender,
+            t.settings,
+            t.is_control,
+            t.fit_report,
+            t.train_seconds,
+            t.simulate_seconds,
+        )
+        .where(t.run_id == run(store, name).id)
+        .order_by(t.position)
+    )
+    frame = _read(store, query)
+    frame["arm"] = pd.Categorical(frame["arm"], categories=list(frame["arm"]), ordered=True)
+    return frame
+
+
+def agents(store: Store, name: str | None = None) -> pd.DataFrame:
+    """The audience: agent, user_id, traits, tastes, persona."""
+    return _of_run(store, tables.agents, name)
+
+
+def items(store: Store, name: str | None = None) -> pd.DataFrame:
+    """The catalogue: item, item_id, title, genres, year, text, shown_rating, popularity."""
+    return _of_run(store, tables.items, name)
+
+
+def sessions(store: Store, name: str | None = None) -> pd.DataFrame:
+    """One row for each (arm, round, agent): how the visit ended, n_rated and rating_sum of
+    its ratings, satisfaction and return_intent of its interview (interview_outcome)."""
+    t, i, e = tables.sessions.c, tables.interviews.c, tables.exposures.c
+    rated = (
+        sa.select(
+            e.arm_id,
+            e.round,
+            e.agent,
+            sa.func.count(e.rating).label("n_rated"),
+            sa.func.coalesce(sa.func.sum(e.rating), 0.0).label("rating_sum"),
+        )
+        .where(e.arm_id.in_(_arm_ids(store, name)))
+        .group_by(e.arm_id, e.round, e.agent)
+        .subquery()
+    )
+    query = (
+        sa.select(
+            *tables.sessions.columns,
+            sa.func.coalesce(rated.c.n_rated, 0).label("n_rated"),
+            sa.func.coalesce(rated.c.rating_sum, 0.0).label("rating_sum"),
+            i.satisfaction,
+            i.return_intent,
+            i.reason.label("interview_reason"),
+            i.outcome.label("interview_outcome"),
+        )
+        .outerjoin(rated, _same_session(t, rated.c))
+        .outerjoin(tables.interviews, _same_session(t, i))
+    )
+    return _of_arms(store, query, name)
+
+
+def pages(
+    store: Store, name: str | None = None, *, arm: str | None = None, agent: int | None = None
+) -> pd.DataFrame:
+    """One row for each page that an agent saw."""
+    return _of_arms(store, sa.select(tables.pages), name, arm=arm, agent=agent)
+
+
+def exposures(
+    store: Store,
+    name: str | None = None,
+    *,
+    arm: str | None = None,
+    agent: int | None = None,
+    columns: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """One row for each item shown; ``columns`` beyond the key, all when None."""
+    table = tables.exposures
+    key = [column.name for column in table.primary_key]
+    chosen = [table.c[c] for c in (*key, *columns)] if columns is not None else [table]
+    return _of_arms(store, sa.select(*chosen), name, arm=arm, agent=agent)
+
+
+def interviews(store: Store, name: str | None = None) -> pd.DataFrame:
+    """One row for each exit interview."""
+    return _of_arms(store, sa.select(tables.interviews), name)
+
+
+def memories(
+    store: Store, name: str | None = None, *, arm: str | None = None, agent: int | None = None
+) -> pd.DataFrame:
+    """What agents noted, in the order noted."""
+    return _of_arms(store, sa.select(tables.memories), name, arm=arm, agent=agent)
+
+
+def calls(
+    store: Store, name: str | None = None, *, arm: str | None = None, agent: int | None = None
+) -> pd.DataFrame:
+    """Every request to a chat model, in the order made within each agent's page."""
+    return _of_arms(store, sa.select(tables.calls), name, arm=arm, agent=agent)
+
+
+def offline(store: Store, name: str | None = None) -> pd.DataFrame:
+    """Offline metrics: arm, round, metric, mean, low, high, n."""
+    return _of_arms(store, sa.select(tables.offline), name)
+
+
+def steps(store: Store, name: str | None = None) -> pd.DataFrame:
+    """What the data collector logged: arm, round, step, active, exits, ..."""
+    return _of_arms(store, sa.select(tables.steps), name)
+
+
+_ORDER = ("arm", "round", "agent", "step", "page", "slot", "position", "id", "metric")
+
+
+def _of_run(store: Store, table: sa.Table, name: str | None) -> pd.DataFrame:
+    columns = [column for column in table.columns if column.name != "run_id"]
+    query = sa.select(*columns).where(table.c.run_id == run(store, name).id)
+    frame = _read(store, query)
+    key = columns[0].name
+    return frame.sort_values(key, ignore_index=True)
+
+
+def _of_arms(
+    store: Store,
+    query: sa.Select[Any],
+    name: str | None,
+    *,
+    arm: str | None = None,
+    agent: int | None = None,
+) -> pd.DataFrame:
+    """The rows of one run's arms, ``arm_id`` replaced by the arm's name."""
+    known = arms(store, name)
+    wanted = known if arm is None else known[known["arm"] == arm]
+    if arm is not None and wanted.empty:
+        raise InputError(
+            run(store, name).name, key="arm", found=repr(arm), allowed=", ".join(known["arm"])
+        )
+    c = query.selected_columns
+    query = query.where(c["arm_id"].in_([int(i) for i in wanted["arm_id"]]))
+    if agent is not None:
+        query = query.where(c["agent"] == agent)
+    frame = _read(store, query)
+    code = {int(arm_id): place for place, arm_id in enumerate(known["arm_id"])}
+    codes = frame.pop("arm_id").map(code).to_numpy(dtype=np.int64)
+    arm_names = pd.Categorical.from_codes(codes, pd.Index(known["arm"]), ordered=True)
+    frame.insert(0, "arm", pd.Series(arm_names, index=frame.index))
+    keys = [key for key in _ORDER if key in frame.columns]
+    order = np.lexsort([codes if k == "arm" else frame[k].to_numpy() for k in reversed(keys)])
+    return frame.iloc[order].reset_index(drop=True)
+
+
+def _arm_ids(store: Store, name: str | None) -> list[int]:
+    return [int(arm_id) for arm_id in arms(store, name)["arm_id"]]
+
+
+def _same_session(left: Any, right: Any) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        left.arm_id == right.arm_id, left.round == right.round, left.agent == right.agent
+    )
+
+
+def _read(store: Store, query: sa.Select[Any]) -> pd.DataFrame:
+    """Rows with the dtypes that the columns promise, also when there are none."""
+    with store.engine.connect() as connection:
+        fetched = connection.execute(query).all()
+    series = {}
+    values = list(zip(*fetched, strict=True)) or [()] * len(query.selected_columns)
+    for column, found in zip(query.selected_columns, values, strict=True):
+        series[column.key or ""] = _series(column, list(found))
+    return pd.DataFrame(series)
+
+
+def _series(column: sa.ColumnElement[Any], values: list[Any]) -> Any:
+    if isinstance(column.type, sa.Boolean):
+        return pd.array(values, dtype="boolean")
+    if isinstance(column.type, sa.Float):
+        return np.array(values, dtype=np.float64)
+    if isinstance(column.type, sa.Integer):
+        whole = not isinstance(column, sa.Column) or not column.nullable
+        return np.array(values, dtype=np.int64 if whole else np.float64)
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out
