@@ -1,0 +1,137 @@
+"""Prompts: templates in files, filled with data that cannot leave its frame.
+
+Titles, item texts and memories come from outside, so they are never template source and
+never bare text: they go in as JSON, cleaned and shortened, between tags that JSON written
+here cannot close (``<`` and ``>`` are escaped). The stable part comes first (rules,
+persona), then memory, then the page, so that a provider's prompt cache hits.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from ..interface import Catalogue
+from .schema import Scale
+
+Message = dict[str, str]
+"""``{"role": system | user | assistant, "content": text}``"""
+
+TITLE_CAP, TEXT_CAP, GENRE_CAP, GENRES = 120, 160, 40, 6
+MEMORY_CAP, PERSONA_CAP, LINE_CAP = 300, 2000, 300
+
+_JOINERS = "\u200c\u200d"
+_INVISIBLE = re.compile("[\U000e0100-\U000e01ef]")
+
+
+def plain(text: str, cap: int) -> str:
+    """One line of visible text of at most ``cap`` characters.
+
+    Control, bidi, tag and other invisible characters, lone surrogates and unassigned code
+    points go; white space becomes single spaces. The joiners that scripts need stay.
+
+    >>> plain("The\\u202e Thing\\x00\\n(1982)", 40)
+    'The Thing (1982)'
+    """
+    # A text of megabytes is cut before it is looked at character by character.
+    text = _INVISIBLE.sub("", text[: 8 * cap + 64])
+    kept = "".join(_visible(char) for char in text)
+    line = " ".join(kept.split())
+    return line if len(line) <= cap else line[: cap - 1].rstrip() + "…"
+
+
+def _visible(char: str) -> str:
+    category = unicodedata.category(char)
+    if category in ("Zs", "Zl", "Zp") or char in "\t\n\r\v\f":
+        return " "
+    return "" if category[0] == "C" and char not in _JOINERS else char
+
+
+def as_json(value: Any) -> str:
+    """JSON on one line that can close neither its own string nor a tag around it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(Path(__file__).parent / "prompts"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # not HTML: data is made safe by as_json
+    )
+    environment.filters["as_json"] = as_json
+    return environment
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of ``prompts/`` filled in; a value it lacks is an error."""
+    return _environment().get_template(template).render(**values).strip()
+
+
+def system(persona: str, scale: Scale) -> Message:
+    """Rules, then who the agent is: the same for all its calls of a run."""
+    lines = [plain(line, LINE_CAP) for line in persona[:PERSONA_CAP].splitlines()]
+    text = render("system.j2", persona=[line for line in lines if line], scale=_numbers(scale))
+    return {"role": "system", "content": text}
+
+
+def page(
+    items: Sequence[Mapping[str, Any]], memories: Sequence[str], so_far: Mapping[str, Any]
+) -> Message:
+    """What it remembers, then the page."""
+    text = render("page.j2", items=items, memories=_lines(memories), so_far=so_far)
+    return {"role": "user", "content": text}
+
+
+def interview(memories: Sequence[str], so_far: Mapping[str, Any]) -> Message:
+    """What it remembers, then the questions on leaving."""
+    text = render("interview.j2", memories=_lines(memories), so_far=so_far)
+    return {"role": "user", "content": text}
+
+
+def reflection(memories: Sequence[str], so_far: Mapping[str, Any]) -> Message:
+    """What it remembers, to be drawn together."""
+    text = render("reflection.j2", memories=_lines(memories), so_far=so_far)
+    return {"role": "user", "content": text}
+
+
+def repair(reply: str, complaint: str) -> list[Message]:
+    """The refused answer, and what was wrong with it."""
+    text = render("repair.j2", complaint=plain(complaint, 1000))
+    return [{"role": "assistant", "content": reply}, {"role": "user", "content": text}]
+
+
+def described(catalogue: Catalogue, item: int, handle: str) -> dict[str, Any]:
+    """What an agent sees of an item; what the catalogue does not know is left out."""
+    shown: dict[str, Any] = {"id": handle, "title": plain(catalogue.title[item], TITLE_CAP)}
+    if catalogue.year[item] > 0:
+        shown["year"] = int(catalogue.year[item])
+    genres = [plain(genre, GENRE_CAP) for genre in catalogue.genres[item][:GENRES]]
+    if genres:
+        shown["genres"] = genres
+    average = float(catalogue.shown_rating[item])
+    if not np.isnan(average):
+        shown["average_rating"] = round(average, 1)
+    if text := plain(catalogue.text[item], TEXT_CAP):
+        shown["about"] = text
+    return shown
+
+
+def _lines(memories: Sequence[str]) -> list[str]:
+    return [plain(memory, MEMORY_CAP) for memory in memories]
+
+
+def _numbers(scale: Scale) -> tuple[str, str]:
+    return f"{scale[0]:g}", f"{scale[1]:g}"

@@ -1,0 +1,290 @@
+"""A scripted test server: it speaks OpenAI's chat completions over real HTTP, and no
+language model is behind it. Replies are made from the request by a function; faults can
+be put before them.
+
+    with Server() as server:                       # simple rules play the agents
+        create("chat", {"name": "scripted", "base_url": server.base_url})
+    with Server(first(2, Reply(status=500))) as server: ...
+
+By hand, from the repository's root: ``python -m tests.agents.chat.server --port 8123``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Request:
+    """One chat completion that was asked for; ``number`` counts from 1."""
+
+    number: int
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        return list(self.body["messages"])
+
+    @property
+    def system(self) -> str:
+        return self.messages[0]["content"]
+
+    @property
+    def asked(self) -> str:
+        """The first message of the user: memory and page, or the interview's questions."""
+        return self.messages[1]["content"]
+
+    @property
+    def is_repair(self) -> bool:
+        return len(self.messages) > 2
+
+    @property
+    def kind(self) -> str:
+        if "<page>" in self.asked:
+            return "page"
+        return "reflection" if '{"reflection"' in self.asked else "interview"
+
+    @cached_property
+    def items(self) -> list[dict[str, Any]]:
+        """What stands on the page, from the top slot down."""
+        return [json.loads(line) for line in _between(self.asked, "page").splitlines()]
+
+    @cached_property
+    def persona(self) -> list[str]:
+        return [json.loads(line) for line in _between(self.system, "person").splitlines()]
+
+    @cached_property
+    def so_far(self) -> dict[str, Any]:
+        found = re.search(r"<visit>(.*)</visit>", self.asked)
+        return dict(json.loads(found.group(1))) if found else {}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server sends: ``content`` as the model's text (a dict as JSON), or a
+    ``raw`` body instead of a completion, or with ``status`` >= 400 an ``error``."""
+
+    content: str | dict[str, Any] | None = ""
+    finish_reason: str = "stop"
+    status: int = 200
+    error: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    raw: bytes | None = None
+    refusal: str | None = None
+
+
+Answer = Callable[[Request], Reply]
+
+
+def rules(request: Request) -> Reply:
+    """Plays an agent by simple rules, the same for the same request: genres that a line of
+    the persona names draw it, those in a line of dislikes put it off."""
+    if request.kind == "page":
+        return Reply(page_answer(request))
+    satisfaction = int(request.so_far.get("satisfaction so far", 5))
+    if request.kind == "reflection":
+        return Reply({"reflection": f"So far this is worth {satisfaction} of 10 to me."})
+    return Reply(
+        {
+            "reason": f"On the whole it was worth {satisfaction} of 10.",
+            "satisfaction": satisfaction,
+            "return_intent": max(satisfaction - 1, 0),
+        }
+    )
+
+
+def page_answer(request: Request) -> dict[str, Any]:
+    """The reply to a page, as :func:`rules` gives it."""
+    judged, watched = {}, []
+    for item in request.items:
+        interest = _interest(item, request.persona)
+        judged[item["id"]] = {
+            "reason": f"{', '.join(item.get('genres', ['nothing known']))}: {interest} of 10",
+            "interest": interest,
+            "aligned": interest >= 6,
+        }
+        if interest >= 6:
+            rating = 3 + (interest >= 7) + (interest >= 9)
+            watched.append({"id": item["id"], "rating": rating, "feeling": "as I hoped"})
+    mean = sum(j["interest"] for j in judged.values()) / max(len(judged), 1)
+    before = int(request.so_far.get("satisfaction so far", 5))
+    satisfaction = min(max(round((before + mean) / 2) + (len(watched) > 1), 1), 10)
+    fatigue = min(int(request.so_far.get("tiredness so far", 0)) + (1 if watched else 3), 10)
+    return {
+        "items": judged,
+        "watched": watched,
+        "feeling": "content" if satisfaction >= 5 else "bored",
+        "satisfaction": satisfaction,
+        "fatigue": fatigue,
+        "reason": "there may be more for me" if fatigue < satisfaction else "I have had enough",
+        "leave": fatigue >= satisfaction,
+    }
+
+
+def _interest(item: dict[str, Any], persona: list[str]) -> int:
+    interest = 4.0 + (item.get("average_rating") or 3.0) - 3.0
+    for line in persona:
+        sign = -2 if re.search(r"dislike|avoid|little for|not ", line) else 2
+        interest += sign * sum(genre.lower() in line.lower() for genre in item.get("genres", []))
+    return min(max(round(interest), 0), 10)
+
+
+def first(count: int, fault: Reply | Answer, then: Answer = rules) -> Answer:
+    """``fault`` for the first ``count`` requests, ``then`` after them."""
+
+    def answer(request: Request) -> Reply:
+        if request.number > count:
+            return then(request)
+        return fault if isinstance(fault, Reply) else fault(request)
+
+    return answer
+
+
+def _between(text: str, tag: str) -> str:
+    return text.partition(f"<{tag}>\n")[2].partition(f"\n</{tag}>")[0]
+
+
+class Server:
+    """Serves on loopback while the context is open, and keeps the ``requests``."""
+
+    def __init__(self, answer: Answer = rules, port: int = 0) -> None:
+        self.answer, self.requests = answer, list[Request]()
+        self.in_flight = self.most_in_flight = 0
+        self.lock = threading.Lock()
+        self._number = itertools.count(1)
+        self._http = _Http(("127.0.0.1", port), _Handler)
+        self._http.owner = self
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+
+    def note(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Request:
+        with self.lock:
+            request = Request(next(self._number), path, headers, body)
+            self.requests.append(request)
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        return request
+
+    def done(self) -> None:
+        with self.lock:
+            self.in_flight -= 1
+
+    def __enter__(self) -> Server:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True  # a client may keep its connection open
+    request_queue_size = 256
+    owner: Server
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Http
+
+    def do_GET(self) -> None:
+        models = {"object": "list", "data": [{"id": "scripted", "object": "model"}]}
+        self._send(200, json.dumps(models).encode(), {})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        owner = self.server.owner
+        request = owner.note(self.path, dict(self.headers.items()), body)
+        try:
+            if self.path != "/v1/chat/completions":
+                reply = Reply(status=404, error={"message": f"nothing at {self.path}"})
+            else:
+                reply = owner.answer(request)
+            time.sleep(reply.delay)
+        finally:
+            owner.done()
+        self._send(reply.status, _payload(request, reply), reply.headers)
+
+    def _send(self, status: int, payload: bytes, headers: dict[str, str]) -> None:
+        try:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(payload)))
+            self.end_headers()
+            self.wfile.write(payload)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the client gave up waiting
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class's name
+        """Say nothing."""
+
+
+def _payload(request: Request, reply: Reply) -> bytes:
+    if reply.raw is not None:
+        return reply.raw
+    if reply.status >= 400:
+        return json.dumps({"error": {"message": "scripted fault", **reply.error}}).encode()
+    text = json.dumps(reply.content) if isinstance(reply.content, dict) else reply.content
+    message = {"role": "assistant", "content": text, "refusal": reply.refusal}
+    # Four characters count as a token: a stand-in, exact enough to test the metering.
+    prompt = sum(len(m["content"]) for m in request.messages) // 4
+    completion = len(text or "") // 4
+    return json.dumps(
+        {
+            "id": f"scripted-{request.number}",
+            "object": "chat.completion",
+            "created": 0,
+            "model": request.body["model"],
+            "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason}],
+            "usage": {
+                "prompt_tokens": prompt,
+                "completion_tokens": completion,
+                "total_tokens": prompt + completion,
+            },
+        }
+    ).encode()
+
+
+def _serve() -> None:
+    parser = argparse.ArgumentParser(
+        description="A scripted test server: simple rules answer, not a language model."
+    )
+    parser.add_argument("--port", type=int, default=8123)
+    with Server(port=parser.parse_args().port) as server:
+        print("scripted test server (simple rules, no language model)")
+        print(f"base_url: {server.base_url}", flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print(f"{len(server.requests)} requests answered")
+
+
+if __name__ == "__main__":
+    _serve()
