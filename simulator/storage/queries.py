@@ -256,13 +256,14 @@ def _read(store: Store, query: sa.Select[Any]) -> pd.DataFrame:
 
 
 def _series(column: sa.ColumnElement[Any], values: list[Any]) -> Any:
+    always = isinstance(column, sa.Column) and not column.nullable
     if isinstance(column.type, sa.Boolean):
-        return pd.array(values, dtype="boolean")
+        return pd.array(values, dtype="bool" if always else "boolean")
     if isinstance(column.type, sa.Float):
         return np.array(values, dtype=np.float64)
     if isinstance(column.type, sa.Integer):
-        whole = not isinstance(column, sa.Column) or not column.nullable
-        return np.array(values, dtype=np.int64 if whole else np.float64)
+        counted = always or not isinstance(column, sa.Column)
+        return np.array(values, dtype=np.int64 if counted else np.float64)
     out = np.empty(len(values), dtype=object)
     out[:] = values
     return out

@@ -209,7 +209,7 @@ class Store:
 
     def add_sessions(self, arm_id: int, round_: int, columns: Columns) -> None:
         """How visits ended: agent, exit_page, shown, watched, liked, exit_reason, censored,
-        outcome. NaN or None where the session failed."""
+        outcome; one row for each agent, also where the session failed."""
         self._add(tables.sessions, {"arm_id": int(arm_id), "round": int(round_)}, columns)
 
     def add_interviews(

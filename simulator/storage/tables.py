@@ -64,10 +64,10 @@ items = sa.Table(
     sa.Column("item_id", sa.Text, nullable=False),  # the source's own id
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("genres", sa.JSON, nullable=False),
-    sa.Column("year", sa.Integer),
-    sa.Column("text", sa.Text),
+    sa.Column("year", sa.Integer, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
     sa.Column("shown_rating", sa.Float),
-    sa.Column("popularity", sa.Integer),
+    sa.Column("popularity", sa.Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -77,14 +77,14 @@ agents = sa.Table(
     _run(),
     _key("agent"),
     sa.Column("user_id", sa.Text, nullable=False),  # the source's own id
-    sa.Column("activity", sa.Integer),
-    sa.Column("diversity", sa.Integer),
-    sa.Column("conformity", sa.Integer),
+    sa.Column("activity", sa.Integer, nullable=False),
+    sa.Column("diversity", sa.Integer, nullable=False),
+    sa.Column("conformity", sa.Integer, nullable=False),
     sa.Column("activity_value", sa.Float),
     sa.Column("diversity_value", sa.Float),
     sa.Column("conformity_value", sa.Float),
     sa.Column("tastes", sa.JSON, nullable=False),
-    sa.Column("persona", sa.Text),
+    sa.Column("persona", sa.Text, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -110,12 +110,14 @@ sessions = sa.Table(
     metadata,
     *_arm_round(),
     _key("agent"),
-    sa.Column("exit_page", sa.Integer),
-    sa.Column("shown", sa.Integer),
-    sa.Column("watched", sa.Integer),
-    sa.Column("liked", sa.Integer),
+    sa.Column("exit_page", sa.Integer, nullable=False),
+    sa.Column("shown", sa.Integer, nullable=False),
+    sa.Column("watched", sa.Integer, nullable=False),
+    sa.Column("liked", sa.Integer, nullable=False),
     sa.Column("exit_reason", sa.Text),
-    sa.Column("censored", sa.Boolean),  # stopped by the page limit, not by the agent
+    sa.Column(
+        "censored", sa.Boolean, nullable=False
+    ),  # stopped by the page limit, not by the agent
     sa.Column("outcome", sa.Text, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -219,8 +221,8 @@ steps = sa.Table(
     metadata,
     *_arm_round(),
     _key("step"),
-    sa.Column("active", sa.Integer),
-    sa.Column("exits", sa.Integer),
+    sa.Column("active", sa.Integer, nullable=False),
+    sa.Column("exits", sa.Integer, nullable=False),
     sa.Column("watch_rate", sa.Float),
     sa.Column("satisfaction", sa.Float),
     sqlite_with_rowid=False,
