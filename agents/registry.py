@@ -11,7 +11,7 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -25,14 +25,28 @@ NAMES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
+class Setting:
+    """One keyword argument of a constructor; ``default`` means nothing where ``required``.
+
+    ``annotation`` is what a value is checked by, its range too where it carries one
+    (``Annotated`` with pydantic's ``Field``); a text in ``Annotated`` is the ``doc``.
+    """
+
+    name: str
+    type: str
+    default: Any
+    required: bool
+    annotation: Any
+    doc: str
+
+
+@dataclass(frozen=True)
 class Spec:
-    """One response model: its one-line doc and each setting's type and default."""
+    """What ``audition list response-models`` tells of one response model."""
 
     name: str
     doc: str
-    types: Mapping[str, Any]
-    defaults: Mapping[str, Any]
-    """A setting that is missing here has no default and must be given."""
+    settings: tuple[Setting, ...]
 
 
 def specs() -> tuple[Spec, ...]:
@@ -41,62 +55,76 @@ def specs() -> tuple[Spec, ...]:
 
 
 def spec(name_or_path: str) -> Spec:
-    """The settings of one response model; AgentError if there is no such model."""
-    model = _load(name_or_path)
-    types: dict[str, Any] = {}
-    defaults: dict[str, Any] = {}
-    for parameter in inspect.signature(model, eval_str=True).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        annotated = parameter.annotation is not parameter.empty
-        types[parameter.name] = parameter.annotation if annotated else Any
-        if parameter.default is not parameter.empty:
-            defaults[parameter.name] = parameter.default
+    """One response model's description; AgentError if there is no such model."""
+    model = find(name_or_path)
     doc = (inspect.getdoc(model) or "").partition("\n")[0]
-    return Spec(name_or_path, doc, types, defaults)
+    parameters = inspect.signature(model, eval_str=True).parameters.values()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    settings = tuple(_setting(one) for one in parameters if one.kind not in variadic)
+    return Spec(name_or_path, doc, settings)
 
 
 def create(name_or_path: str, settings: Mapping[str, Any] | None = None) -> ResponseModel:
     """A response model with these settings; its ``settings`` hold the defaults too.
 
     Raises :class:`AgentError` in one line for an unknown model or setting, a missing one,
-    or a value of the wrong type; a value out of range is refused by the model itself.
+    or a value of the wrong type or out of range.
     """
     given = dict(settings or {})
-    known = spec(name_or_path)
+    known = {setting.name: setting for setting in spec(name_or_path).settings}
     for name in given:
-        if name not in known.types:
-            raise AgentError(_unknown_setting(name, known))
-    missing = sorted(set(known.types) - set(known.defaults) - set(given))
-    if missing:
-        raise AgentError(f"{name_or_path}: setting {missing[0]} is needed")
-    checked = {
-        name: _checked(name_or_path, name, value, known.types[name])
-        for name, value in given.items()
-    }
-    model = _load(name_or_path)(**checked)
-    model.settings = {**known.defaults, **checked}
+        if name not in known:
+            raise AgentError(f"{name_or_path}: {_unknown_setting(str(name), list(known))}")
+    filled = {}
+    for setting in known.values():
+        if setting.name in given:
+            filled[setting.name] = _checked(name_or_path, setting, given[setting.name])
+        elif setting.required:
+            raise AgentError(f"{name_or_path}: {setting.name}: found nothing; needs {setting.type}")
+        else:
+            filled[setting.name] = setting.default
+    model = find(name_or_path)(**filled)
+    model.settings = filled
     return model
 
 
-def _checked(model: str, name: str, value: Any, wanted: Any) -> Any:
+def _setting(parameter: inspect.Parameter) -> Setting:
+    required = parameter.default is inspect.Parameter.empty
+    wanted = Any if parameter.annotation is inspect.Parameter.empty else parameter.annotation
+    notes = get_args(wanted)[1:] if get_origin(wanted) is Annotated else ()
+    docs = next((note for note in notes if isinstance(note, str)), "")
+    default = None if required else parameter.default
+    return Setting(parameter.name, _words(wanted), default, required, wanted, docs)
+
+
+def _words(wanted: Any) -> str:
+    """A type for people, ranges left to the error message."""
+    if get_origin(wanted) is Annotated:
+        return _words(get_args(wanted)[0])
+    if get_origin(wanted) is tuple:
+        return f"({', '.join(_words(one) for one in get_args(wanted))})"
+    return wanted.__name__ if type(wanted) is type else str(wanted)
+
+
+def _checked(model: str, setting: Setting, value: Any) -> Any:
     # Files know lists only; strictness is for everything else ("3" is no number).
     value = tuple(value) if isinstance(value, list) else value
+    config = ConfigDict(strict=True, allow_inf_nan=False)
     try:
-        return TypeAdapter(wanted, config=ConfigDict(strict=True)).validate_python(value)
+        return TypeAdapter(setting.annotation, config=config).validate_python(value)
     except ValidationError as error:
         why = error.errors()[0]["msg"]
-        raise AgentError(f"{model}: {name}: found {value!r}; {why}") from None
+        raise AgentError(f"{model}: {setting.name}: found {value!r}; {why}") from None
 
 
-def _unknown_setting(name: str, known: Spec) -> str:
-    close = difflib.get_close_matches(name, known.types, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    allowed = ", ".join(sorted(known.types)) or "none"
-    return f"{known.name}: unknown setting {name}{hint}; known: {allowed}"
+def _unknown_setting(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"{name}: found an unknown setting; allowed: {', '.join(known) or 'none'}{hint}"
 
 
-def _load(name_or_path: str) -> type[ResponseModel]:
+def find(name_or_path: str) -> type[ResponseModel]:
+    """The class behind a registered name or a "package.module:Class" path."""
     path = NAMES.get(name_or_path, name_or_path)
     module_name, colon, class_name = path.partition(":")
     if not (colon and module_name and class_name):
@@ -106,9 +134,12 @@ def _load(name_or_path: str) -> type[ResponseModel]:
         )
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise AgentError(f"response model {path!r}: no module named {error.name!r}") from error
+    except ImportError as error:
+        raise AgentError(f"response model {path!r} cannot be imported: {error}") from error
     found = getattr(module, class_name, None)
     if not (inspect.isclass(found) and issubclass(found, ResponseModel)):
         raise AgentError(f"{path!r} is not a subclass of agents.interface.ResponseModel")
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(found.__abstractmethods__))
+        raise AgentError(f"{path!r} lacks {missing}")
     return found

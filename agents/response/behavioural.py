@@ -1,0 +1,247 @@
+"""The behavioural response model: agents without a language model, a whole batch at once.
+
+An agent judges each item on its own (appeal), watches by chance around that judgement,
+rates what it watched, and stays or leaves by satisfaction and fatigue:
+
+    appeal       = level + taste match + quality + familiarity + own idiosyncrasy
+    watch        ~ watch_level + watch_slope * appeal + openness[diversity] - slot effect
+    rating       = own opinion, pulled to the shown rating by conformity
+    satisfaction moves with each page towards how well shown and watched items matched
+    leave        ~ fatigue(page, patience[activity]) and dissatisfaction
+
+Randomness comes from ``Luck`` alone, keyed by the agent's number and the item (or page),
+never by position or arm: the same item meets the same agent in the same mood everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from inspect import signature
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+from scipy.special import expit, ndtri
+
+from ..features import shown_or_middle
+from ..interface import (
+    NO_ITEM,
+    OK,
+    AgentError,
+    Answers,
+    Audience,
+    BoolArray,
+    Catalogue,
+    FloatArray,
+    Floats,
+    IntArray,
+    Interviews,
+    Luck,
+    Page,
+    ResponseModel,
+    Visit,
+)
+from .parameters import Parameters
+from .taste import Tastes, learn
+
+STAYS = ("I am still finding things I like", "I hope the next page suits me better")
+LEAVES = (
+    "I have seen enough for now",
+    "too little here suits my taste",
+    "I found something and stop here",
+    "there is nothing left to look at",
+)
+
+
+class Behavioural(ResponseModel):
+    """Judges by the agent's own history and traits; no model needed, vectorised."""
+
+    # The settings are declared once, in Parameters; the registry reads them from here.
+    __signature__ = signature(Parameters)
+
+    def __init__(self, **settings: Any) -> None:
+        try:
+            self.parameters = Parameters(**settings)
+        except ValidationError as error:
+            found = error.errors()[0]
+            place = ".".join(map(str, found["loc"]))
+            raise AgentError(
+                f"behavioural: {place}: found {found['input']!r}; {found['msg']}"
+            ) from None
+        self.settings = asdict(self.parameters)
+        self._learnt: tuple[Audience, Catalogue, Tastes] | None = None
+
+    def visit(
+        self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int
+    ) -> BehaviouralVisit:
+        tastes = self._tastes(audience, catalogue)
+        return BehaviouralVisit(self.parameters, tastes, audience, catalogue, luck, round_)
+
+    def _tastes(self, audience: Audience, catalogue: Catalogue) -> Tastes:
+        """Learnt once for an audience, then shared by all arms and rounds."""
+        if self._learnt and self._learnt[0] is audience and self._learnt[1] is catalogue:
+            return self._learnt[2]
+        p = self.parameters
+        weights = (p.genre_weight, p.era_weight, p.text_weight)
+        tastes = learn(audience.history, catalogue, weights, p.rating_weight)
+        self._learnt = (audience, catalogue, tastes)
+        return tastes
+
+
+class BehaviouralVisit(Visit):
+    """One arm's sessions of one round; its only state is each agent's satisfaction."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        tastes: Tastes,
+        audience: Audience,
+        catalogue: Catalogue,
+        luck: Luck,
+        round_: int,
+    ) -> None:
+        self._p = p = parameters
+        self._tastes = tastes
+        self._luck = luck
+        self._round = round_
+        self._agent = audience.agent
+        self._shown = shown_or_middle(catalogue)
+        self._scale = catalogue.rating_scale
+        popularity = np.log1p(catalogue.popularity.astype(np.float64))
+        self._allure = p.quality * _standardised(self._shown) + p.familiarity * _standardised(
+            popularity
+        )
+        profiles = audience.profiles
+        self._openness = np.array(p.openness)[profiles.diversity - 1]
+        self._pull = np.array(p.conformity_pull)[profiles.conformity - 1]
+        self._patience = np.array(p.patience)[profiles.activity - 1]
+        mood = p.mood * ndtri(luck.uniform("mood", audience.agent, round_))
+        self._mood = np.asarray(mood, dtype=np.float64)
+        self._satisfaction = np.clip(p.satisfaction_start + self._mood, 1.0, 10.0)
+
+    def turn(self, page: Page) -> Answers:
+        there = page.item != NO_ITEM
+        item = np.where(there, page.item, 0)
+        own = self._idiosyncrasy(page.row, item)
+        appeal = self._appeal(page.row, item, own)
+        interest = np.where(there, expit(self._p.watch_slope * appeal), 0.0)
+        watched = there & self._watches(page.row, item, appeal)
+        rating = self._ratings(page.row, item, own, watched)
+        satisfaction = self._move(page.row, there, interest, watched)
+        fatigue = expit(self._p.tiring * (page.number - self._patience[page.row]))
+        leave = self._leaves(page, satisfaction, fatigue) | ~there.any(axis=1)
+        return Answers(
+            interest=interest.astype(np.float32),
+            aligned=there & (appeal >= 0.0),
+            watched=watched,
+            rating=rating,
+            satisfaction=satisfaction.astype(np.float32),
+            fatigue=fatigue.astype(np.float32),
+            leave=leave,
+            reason=self._reasons(there.any(axis=1), satisfaction, fatigue, leave),
+            outcome=[OK] * len(page),
+        )
+
+    def interview(self, row: IntArray) -> Interviews:
+        satisfaction = self._satisfaction[row]
+        p = self._p
+        coming = expit(p.return_slope * (satisfaction - p.return_middle))
+        words = np.array(["it suited me", "it was middling", "it did not suit me"])
+        level = p.satisfaction_level + self._mood[row]
+        code = 1 - np.sign(np.trunc(satisfaction - level)).astype(np.int64)
+        return Interviews(
+            satisfaction=np.rint(satisfaction).astype(np.float32),
+            return_intent=coming.astype(np.float32),
+            reason=words[code].tolist(),
+            outcome=[OK] * len(row),
+        )
+
+    def _idiosyncrasy(self, row: IntArray, item: IntArray) -> Floats:
+        """(B, k) standard normal, fixed for an agent and an item whatever arm shows it."""
+        draws = self._luck.uniform("appeal", self._agent[row][:, None], item)
+        return np.asarray(ndtri(draws), dtype=np.float64)
+
+    def _appeal(self, row: IntArray, item: IntArray, own: Floats) -> Floats:
+        p = self._p
+        match = self._tastes.match(self._tastes.choice[row][:, None, :], item)
+        return np.asarray(
+            p.appeal_level + p.taste * match + self._allure[item] + p.idiosyncrasy * own
+        )
+
+    def _watches(self, row: IntArray, item: IntArray, appeal: Floats) -> BoolArray:
+        p = self._p
+        slot = np.log2(np.arange(item.shape[1]) + 2.0)
+        # Centred on the page, so that the effect moves watching between slots, not its sum.
+        slot_loss = p.slot_effect * (slot - slot.mean())
+        odds = p.watch_level + p.watch_slope * appeal + self._openness[row][:, None] - slot_loss
+        draws = self._luck.uniform("watch", self._agent[row][:, None], item, self._round)
+        return np.asarray(draws < expit(odds))
+
+    def _ratings(
+        self, row: IntArray, item: IntArray, own: Floats, watched: BoolArray
+    ) -> FloatArray:
+        """(B, k) on the data's scale, NaN where not watched."""
+        out = np.full(item.shape, np.nan, dtype=np.float32)
+        where, _ = np.nonzero(watched)
+        who, what = row[where], item[watched]
+        p = self._p
+        low, high = self._scale
+        point = (high - low) / 4.0
+        liking = self._tastes.match(self._tastes.liking[who], what)
+        luck = ndtri(self._luck.uniform("rating", self._agent[who], what))
+        felt = p.rating_lift + p.rating_taste * liking + p.rating_appeal * own[watched]
+        opinion = self._tastes.generosity[who] + point * (felt + p.rating_spread * luck)
+        rating = self._shown[what] + (1.0 - self._pull[who]) * opinion
+        step = rating_step(self._scale)
+        out[watched] = np.clip(low + step * np.rint((rating - low) / step), low, high)
+        return out
+
+    def _move(
+        self, row: IntArray, there: BoolArray, interest: Floats, watched: BoolArray
+    ) -> Floats:
+        """Satisfaction after this page; kept for the next."""
+        p = self._p
+        shown = np.maximum(there.sum(axis=1), 1)
+        seen = interest.sum(axis=1) / shown
+        taken = (interest * watched).sum(axis=1) / shown
+        match = (1.0 - p.satisfaction_watched) * seen + p.satisfaction_watched * taken
+        aim = p.satisfaction_level + p.satisfaction_gain * (match - p.satisfaction_middle)
+        aim += self._mood[row]
+        before = self._satisfaction[row]
+        after = np.clip(before + p.satisfaction_pace * (aim - before), 1.0, 10.0)
+        self._satisfaction[row] = after
+        return np.asarray(after)
+
+    def _leaves(self, page: Page, satisfaction: Floats, fatigue: Floats) -> BoolArray:
+        p = self._p
+        tired = p.tiring * (page.number - self._patience[page.row])
+        odds = tired - p.exit_satisfaction * (satisfaction - p.satisfaction_level)
+        draws = self._luck.uniform("leave", self._agent[page.row], self._round, page.number)
+        return np.asarray(draws < expit(odds))
+
+    def _reasons(
+        self, any_item: BoolArray, satisfaction: Floats, fatigue: Floats, leave: BoolArray
+    ) -> Sequence[str]:
+        pleased = satisfaction >= self._p.satisfaction_level
+        stays = np.where(pleased, STAYS[0], STAYS[1])
+        leaves = np.select(
+            [~any_item, fatigue >= 0.5, ~pleased], [LEAVES[3], LEAVES[0], LEAVES[1]], LEAVES[2]
+        )
+        reasons: list[str] = np.where(leave, leaves, stays).tolist()
+        return reasons
+
+
+def rating_step(scale: tuple[float, float]) -> float:
+    """The distance between neighbouring marks: whole numbers on scales such as 1 to 5 or
+    1 to 10, halves where the lowest mark is a half, a quarter of scales narrower than 3."""
+    low, high = scale
+    if high - low < 3.0:
+        return (high - low) / 4.0
+    return 1.0 if float(low).is_integer() else 0.5
+
+
+def _standardised(values: npt.NDArray[np.float64]) -> Floats:
+    spread = float(values.std()) if len(values) else 0.0
+    return np.asarray((values - values.mean()) / spread if spread > 1e-12 else values * 0.0)
