@@ -128,8 +128,8 @@ def _movielens(request: Request) -> Path | None:
     """The folder of MovieLens-1M: as told, beside, or in AUDITION_DATA."""
     told = request.options["movielens_1m"]
     if told is not None:
-        if (request.place / told).is_dir():
-            return request.place / told
+        if (folder := request.place / str(told)).is_dir():
+            return folder
         raise request.refuse(
             "movielens_1m", found=repr(told), allowed="a folder, relative to the data's folder"
         )

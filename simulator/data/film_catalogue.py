@@ -25,7 +25,7 @@ _TITLES = (
     "{first} {person} and the {noun}",
     "The {noun} at {place}",
     "{place} {noun}",
-    "A {adjective} {noun} for {person}",
+    "{article} {adjective} {noun} for {person}",
     "The Last {noun} in {place}",
     "{person}'s {adjective} {noun}",
     "{adjective} {noun}, {adjective_2} {place}",
@@ -79,15 +79,16 @@ def _place(number: int) -> str:
 def _title(theme: Theme, tone: Tone, draw: list[int], attempt: int) -> str:
     form, noun, adjective, place, head, tail, first = draw[:7]
     # Another place and another surname at each attempt, so the search must end.
-    title = _pick(_TITLES, form).format(
+    word = _pick(tone.title, adjective)
+    return _pick(_TITLES, form).format(
+        article="An" if word[0] in "AEIOU" else "A",
         noun=_pick(theme.nouns, noun),
-        adjective=_pick(tone.title, adjective),
+        adjective=word,
         adjective_2=_pick(tone.title, adjective + 1 + noun % (len(tone.title) - 1)),
         place=_place(place + attempt),
         person=_pick(NAME_HEADS, head + attempt) + _pick(PERSON_TAILS, tail + attempt // 7),
         first=_pick(FIRST_NAMES, first + attempt // 5),
     )
-    return title.replace("A A", "An A").replace("A I", "An I").replace("A U", "An U")
 
 
 def _plot(theme: Theme, second: Theme, tone: Tone, draw: list[int]) -> str:

@@ -77,7 +77,7 @@ def _restrict(dataset: Dataset, users: Kept, items: Kept, note: str) -> Dataset:
 
 
 def _pick(values: Sequence[T], kept: Kept) -> tuple[T, ...]:
-    return tuple(values[row] for row in np.flatnonzero(kept))
+    return tuple(values[row] for row in np.flatnonzero(kept).tolist())
 
 
 def _events(events: Interactions, users: Kept, items: Kept) -> Interactions:

@@ -30,9 +30,26 @@ from .tables import Table, read_table
 SCALE = (1.0, 5.0)
 _EVENTS = {"user": "user", "item": "item", "rating": "rating", "timestamp": "timestamp"}
 _GENRES_100K = (
-    "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy "
-    "Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
-).split()
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
 _AGES_1M = {
     "1": "under 18",
     "18": "18-24",

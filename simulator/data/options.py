@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -56,7 +57,9 @@ def text(default: str | None, doc: str) -> Option:
     return Option(
         default,
         "a text that is not empty",
-        lambda value: (default is None and value is None) or (isinstance(value, str) and value),
+        lambda value: (
+            (default is None and value is None) or (isinstance(value, str) and value != "")
+        ),
         doc,
     )
 
@@ -64,6 +67,34 @@ def text(default: str | None, doc: str) -> Option:
 def flag(default: bool, doc: str) -> Option:
     """True or false."""
     return Option(default, "true or false", lambda value: isinstance(value, bool), doc)
+
+
+def encoding(default: str | None, doc: str) -> Option:
+    """The name of a text encoding that Python knows."""
+
+    def accepts(value: object) -> bool:
+        if not isinstance(value, str):
+            return default is None and value is None
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            return False
+        return True
+
+    return Option(default, "a text encoding such as utf-8 or latin-1", accepts, doc)
+
+
+def separator(default: str | None, doc: str) -> Option:
+    """One character, or ``::``."""
+    return Option(
+        default,
+        "one character such as ',' or '\\t', or '::'",
+        lambda value: (
+            (default is None and value is None)
+            or (isinstance(value, str) and (len(value) == 1 or value == "::"))
+        ),
+        doc,
+    )
 
 
 def scale(doc: str) -> Option:
@@ -133,6 +164,12 @@ class Request:
     options: Mapping[str, Any]
     seed: int = 0
     scenario: object = "scenario"
+
+    @property
+    def rating_scale(self) -> tuple[float, float] | None:
+        """The option of that name, for sources that have it."""
+        given = self.options["rating_scale"]
+        return None if given is None else (float(given[0]), float(given[1]))
 
     @property
     def place(self) -> Path:

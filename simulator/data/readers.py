@@ -15,7 +15,20 @@ from typing import Any
 
 from ..errors import InputError
 from .dataset import Dataset
-from .options import Option, Request, near, number, resolve, text, whole
+from .options import (
+    Option,
+    Request,
+    block,
+    encoding,
+    flag,
+    near,
+    number,
+    resolve,
+    scale,
+    separator,
+    text,
+    whole,
+)
 
 ENVIRONMENT = "AUDITION_DATA"
 """Names the folder that is searched when a scenario gives no path."""
@@ -47,6 +60,12 @@ class Source:
     on_disk: bool = True
 
 
+_TABULAR = {
+    "columns": block("which column is what: user, item, rating, timestamp, split"),
+    "items": block("the item file: path, columns, genre_separator, separator, encoding"),
+    "rating_scale": scale("lowest and highest rating; those in the data unless given"),
+}
+
 SOURCES: dict[str, Source] = {
     "synthetic": Source(
         "A generated world of invented films and users whose utility for every film is known.",
@@ -56,13 +75,25 @@ SOURCES: dict[str, Source] = {
             "items": whole(800, 50, 100_000, "how many items"),
             "interactions": whole(60, 5, 10_000, "mean number of interactions of a user"),
             "popularity_exponent": number(
-                0.7, 0.0, 2.0, "how long-tailed exposure is: weight rank**-exponent, 0 is even"
+                0.8, 0.0, 2.0, "how long-tailed exposure is: weight rank**-exponent, 0 is even"
             ),
             "world_seed": whole(
                 None, 0, 2**32 - 1, "fixes the world while the scenario's seed varies"
             ),
         },
         on_disk=False,
+    ),
+    "movielens-100k": Source(
+        "MovieLens-100K: the published u.data, u.item, u.user, or RecBole's atomic files.",
+        "movielens:read_100k",
+        folders=("ml-100k",),
+        markers=("u.data", "ml-100k.inter"),
+    ),
+    "movielens-1m": Source(
+        "MovieLens-1M: the published ratings.dat, movies.dat, users.dat, or a ratings.csv(.gz).",
+        "movielens:read_1m",
+        folders=("ml-1m",),
+        markers=("ratings.dat", "ratings.csv.gz", "ratings.csv"),
     ),
     "agent4rec": Source(
         "Agent4Rec's 1,000 MovieLens-1M users with its split, personas and traits.",
@@ -74,6 +105,27 @@ SOURCES: dict[str, Source] = {
         },
         ("agent4rec",),
         ("cf_data/train.txt",),
+    ),
+    "csv": Source(
+        "Any interaction log as delimited text, plain or compressed, by a column mapping.",
+        "tabular:read",
+        {
+            **_TABULAR,
+            "separator": separator(",", "what stands between fields"),
+            "encoding": encoding("utf-8", "the file's text encoding"),
+            "header": flag(True, "whether the first line names the columns"),
+        },
+    ),
+    "parquet": Source(
+        "Any interaction log as parquet, by a column mapping.", "tabular:read", _TABULAR
+    ),
+    "recbole": Source(
+        "RecBole's atomic files: NAME.inter, and NAME.item and NAME.user where there.",
+        "recbole:read",
+        {
+            "fields": block("which field is what: user, item, rating, timestamp, title, ..."),
+            "rating_scale": _TABULAR["rating_scale"],
+        },
     ),
 }
 

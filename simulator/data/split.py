@@ -119,7 +119,7 @@ def split(
     if plan.options["unseen"] == "drop":
         part = _drop_unseen(events, part)
     _check_filled(plan, part, scenario)
-    return Split(*(_take(events, part == wanted) for wanted in range(3)))
+    return Split(*(take(events, part == wanted) for wanted in range(3)))
 
 
 def _refuse(
@@ -219,7 +219,7 @@ def _check_filled(plan: Plan, part: npt.NDArray[np.int8], scenario: object) -> N
             )
 
 
-def _take(events: Interactions, rows: npt.NDArray[np.bool_]) -> Interactions:
+def take(events: Interactions, rows: npt.NDArray[np.bool_]) -> Interactions:
     return Interactions(
         user=events.user[rows],
         item=events.item[rows],

@@ -7,8 +7,8 @@ How it is made, in this order:
    can learn) and have leanings of their own. Taste and film meet in one dot product.
 3. ``utility = logistic(TASTE * affinity + QUALITY * quality + SHIFT)``, kept for every pair.
 4. What a user came across is weighted by the film's popularity (rank ** -exponent, where
-   better films tend to rank higher) and what it took by ``utility ** APPETITE``; both at
-   once by the Gumbel top-k trick, which draws without replacement.
+   better films tend to rank higher) and what it took by the utility's odds ** APPETITE;
+   both at once by the Gumbel top-k trick, which draws without replacement.
 5. Ratings are that utility seen through noise, cut so that 1 to 5 occur as often as in
    MovieLens-1M.
 """
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from recommenders.interface import FloatArray, IntArray, Interactions
 
@@ -28,14 +29,17 @@ from .options import Request
 
 Floats = npt.NDArray[np.float64]
 
-CIRCLES = 10
-TASTE, QUALITY, SHIFT = 1.7, 0.7, -0.6
-APPETITE = 2.0
+CIRCLES = 8
+CIRCLES_A_USER = 0.2
+"""Concentration of a user's membership: the smaller, the more a user is of one circle."""
+OWN_TASTE = 0.25
+TASTE, QUALITY, SHIFT = 2.0, 0.5, -0.6
+APPETITE = 1.4
 RATING_SHARES = (0.056, 0.107, 0.261, 0.349, 0.226)
 """Of 1 to 5, as in MovieLens-1M."""
 
 FIRST_YEAR, LAST_YEAR = 1950, 2020
-MAX_PAIRS = 100_000_000
+MAX_PAIRS = 50_000_000
 """Every pair's utility is held in memory, 4 bytes each."""
 
 _ERAS = (1955.0, 1975.0, 1990.0, 2003.0, 2015.0)
@@ -52,11 +56,11 @@ def read(request: Request) -> Dataset:
     seed = request.seed if seed is None else seed
     factors = _factors(stream(seed, "synthetic", "films"), n_items)
     quality = stream(seed, "synthetic", "quality").standard_normal(n_items)
-    affinity = _affinity(seed, n_users, factors)
-    score = TASTE * affinity + QUALITY * quality + SHIFT
-    utility = 1.0 / (1.0 + np.exp(-score))
+    score = _affinity(seed, n_users, factors)
+    score *= TASTE
+    score += QUALITY * quality + SHIFT
     popularity = _popularity(seed, quality, options["popularity_exponent"])
-    user, item = _take(seed, utility, popularity, mean)
+    user, item = _take(seed, score, popularity, mean)
     events = Interactions(
         user=user,
         item=item,
@@ -71,7 +75,7 @@ def read(request: Request) -> Dataset:
         items=write(factors, stream(seed, "synthetic", "words")),
         user_ids=tuple(f"u{number}" for number in range(n_users)),
         item_ids=tuple(f"f{number}" for number in range(n_items)),
-        utility=utility.astype(np.float32),
+        utility=np.asarray(expit(score), dtype=np.float32),
     )
 
 
@@ -126,13 +130,13 @@ def _affinity(seed: int, n_users: int, factors: Factors) -> Floats:
     rng = stream(seed, "synthetic", "tastes")
     features = _features(factors)
     circles = rng.standard_normal((CIRCLES, features.shape[1]))
-    member = rng.dirichlet(np.full(CIRCLES, 0.25), n_users)
+    member = rng.dirichlet(np.full(CIRCLES, CIRCLES_A_USER), n_users)
     own = rng.standard_normal((n_users, features.shape[1]))
-    raw = (member @ circles + 0.35 * own) @ features.T
+    raw = (member @ circles + OWN_TASTE * own) @ features.T
     raw -= raw.mean(axis=1, keepdims=True)
     raw /= raw.std(axis=1, keepdims=True)
     # The order of sums inside a matrix product may differ between processors.
-    return np.round(raw, 9)
+    return np.round(raw, 9, out=raw)
 
 
 def _popularity(seed: int, quality: Floats, exponent: float) -> Floats:
@@ -143,9 +147,9 @@ def _popularity(seed: int, quality: Floats, exponent: float) -> Floats:
     return rank**-exponent
 
 
-def _take(seed: int, utility: Floats, popularity: Floats, mean: int) -> tuple[IntArray, IntArray]:
+def _take(seed: int, score: Floats, popularity: Floats, mean: int) -> tuple[IntArray, IntArray]:
     """(n,) users, sorted, and the films each took, in the order it took them."""
-    n_users, n_items = utility.shape
+    n_users, n_items = score.shape
     rng = stream(seed, "synthetic", "activity")
     spread = 0.6
     activity = mean * np.exp(spread * rng.standard_normal(n_users) - spread**2 / 2)
@@ -155,7 +159,7 @@ def _take(seed: int, utility: Floats, popularity: Floats, mean: int) -> tuple[In
     chosen = []
     for start in range(0, n_users, _BLOCK):
         block = slice(start, start + _BLOCK)
-        keys = APPETITE * np.log(utility[block]) + weight
+        keys = APPETITE * score[block] + weight
         keys += luck.gumbel(size=keys.shape)
         order = np.argsort(-keys, axis=1, kind="stable")[:, : counts[block].max()]
         chosen.append(order[np.arange(order.shape[1]) < counts[block, None]])
@@ -182,4 +186,5 @@ def _times(seed: int, user: IntArray, n_users: int) -> IntArray:
     since = total - (total[first] - gaps[first])[user]
     length = np.maximum.reduceat(since, first)
     share = since / length[user]
-    return (_START + np.floor(joined[user] + share * 0.3 * _SPAN)).astype(np.int64)
+    seconds: IntArray = (_START + np.floor(joined[user] + share * 0.3 * _SPAN)).astype(np.int64)
+    return seconds

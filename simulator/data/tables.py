@@ -12,7 +12,7 @@ import re
 import warnings
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +27,16 @@ _SEPARATORS = {"\t": "tab", ",": "','", ";": "';'", "|": "'|'", "::": "'::'", " 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows of one file; ``lines`` (n,) are their line numbers there."""
+    """Rows of one file; ``lines`` (n,) are their line numbers there.
+
+    ``option`` is the block of the scenario that says how the file is read, None where the
+    format leaves nothing to say; errors then suggest no option.
+    """
 
     file: Path
     frame: pd.DataFrame
     lines: npt.NDArray[np.int64]
+    option: str | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -41,7 +46,7 @@ class Table:
 
     def take(self, rows: npt.NDArray[np.int64]) -> Table:
         """Some of the rows, with their line numbers."""
-        return Table(self.file, self.frame.iloc[rows], self.lines[rows])
+        return replace(self, frame=self.frame.iloc[rows], lines=self.lines[rows])
 
     def column(self, name: str, key: str) -> pd.Series[str]:
         """A column that must be there; ``key`` is what the scenario calls it."""
@@ -51,19 +56,20 @@ class Table:
                 key=key,
                 found=f"no column {name!r}",
                 allowed=f"one of the columns there: {', '.join(map(str, self.frame.columns))}",
-                fix=self._separator_hint(),
+                fix=self._header_hint(),
             )
         return self.frame[name]
 
-    def _separator_hint(self) -> str | None:
-        if len(self.frame.columns) != 1:
+    def _header_hint(self) -> str | None:
+        names = [str(column) for column in self.frame.columns]
+        if self.option is None:
             return None
-        inside = [s for s in _SEPARATORS if s != " " and s in str(self.frame.columns[0])]
-        return (
-            f"the file looks separated by {_SEPARATORS[inside[0]]}: set separator"
-            if inside
-            else None
-        )
+        inside = [s for s in _SEPARATORS if s != " " and s in names[0]]
+        if len(names) == 1 and inside:
+            return f"it looks separated by {_SEPARATORS[inside[0]]}: set {self.option}.separator"
+        if all(re.fullmatch(r"[\d.]+", name) for name in names):
+            return "it looks as if it had no header: set header: false, number columns from 0"
+        return None
 
     def _refuse(self, bad: npt.NDArray[np.bool_], name: str, key: str, allowed: str) -> None:
         """Raise for the first bad row, if there is one."""
@@ -93,8 +99,9 @@ class Table:
             floats = values.to_numpy(np.float64)
             with np.errstate(invalid="ignore"):
                 self._refuse(floats != np.floor(floats), name, key, "an id in every row")
-            values = values.astype(np.int64)
-        codes, uniques = pd.factorize(values, use_na_sentinel=True)
+            codes, uniques = pd.factorize(floats.astype(np.int64))
+        else:
+            codes, uniques = pd.factorize(values, use_na_sentinel=True)
         names = [str(unique).strip() for unique in uniques]
         wrong = np.array(
             [n.lower() in _NOT_AN_ID or bool(re.fullmatch(r"-\d.*", n)) for n in names]
@@ -138,6 +145,10 @@ class Table:
         return [str(v).strip() for v in self.column(name, key).fillna("")]
 
 
+def _is_negative(name: str) -> bool:
+    return re.fullmatch(r"-\d+(\.\d+)?", name) is not None
+
+
 def in_order(
     codes: npt.NDArray[np.int64], names: Sequence[str]
 ) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -158,42 +169,44 @@ def read_table(
     *,
     separator: str = ",",
     encoding: str = "utf-8",
+    header: bool = True,
     names: Sequence[str] | None = None,
     quoted: bool = True,
+    option: str | None = None,
 ) -> Table:
     """A delimited text file, plain or compressed, every column as text.
 
-    ``names`` are the columns of a file without a header row. ``separator`` may be ``::``.
+    ``names`` are the columns of a file without a header row; with ``header`` False and no
+    names they are "0", "1" and so on. ``separator`` may be ``::``. ``option`` as in Table.
     Raises InputError for what cannot be read, naming the line where it is known.
     """
+    header = header and names is None
     try:
-        frame = _parse(file, separator, encoding, names, quoted)
+        frame = _parse(file, separator, encoding, header, names, quoted)
     except pd.errors.EmptyDataError as error:
         raise InputError(file, found="an empty file", allowed="a file with rows") from error
     except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
-        raise _malformed(file, separator, error) from error
+        raise _malformed(file, separator, option, error) from error
     except UnicodeError as error:
-        other = "latin-1" if encoding.lower().replace("-", "") == "utf8" else "utf-8"
-        raise InputError(
-            file,
-            key="encoding",
-            found=f"bytes that are not {encoding}",
-            allowed=f"text in {encoding}",
-            fix=f"set encoding: {other}",
-        ) from error
+        raise _wrong_encoding(file, encoding, option) from error
     except (OSError, EOFError, zlib.error) as error:
         raise unreadable(file, error) from error
-    lines = frame.index.to_numpy(np.int64) + (1 if names is not None else 2)
+    lines = frame.index.to_numpy(np.int64) + (2 if header else 1)
     blank = frame.isna().all(axis=1).to_numpy()
     if blank.any():
         frame, lines = frame[~blank], lines[~blank]
     if frame.empty:
         raise InputError(file, found="no rows", allowed="a file with rows")
-    return Table(file, frame, lines)
+    return Table(file, frame.set_axis(frame.columns.map(str), axis=1), lines, option)
 
 
 def _parse(
-    file: Path, separator: str, encoding: str, names: Sequence[str] | None, quoted: bool
+    file: Path,
+    separator: str,
+    encoding: str,
+    header: bool,
+    names: Sequence[str] | None,
+    quoted: bool,
 ) -> pd.DataFrame:
     source: Path | io.BytesIO = file
     if separator == "::":  # one character lets pandas use its C parser, ten times faster
@@ -205,8 +218,8 @@ def _parse(
             source,
             sep=separator,
             encoding=encoding,
-            header=0 if names is None else None,
-            names=list(names) if names is not None else None,
+            header=0 if header else None,
+            names=None if names is None else list(names),
             index_col=False,
             dtype=str,
             keep_default_na=False,
@@ -217,23 +230,30 @@ def _parse(
         )
 
 
-def _malformed(file: Path, separator: str, error: Exception) -> InputError:
+def _malformed(file: Path, separator: str, option: str | None, error: Exception) -> InputError:
     """pandas' complaint about the shape of a file, in our words."""
     shape = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
     said = _SEPARATORS.get(separator, repr(separator))
-    if shape:
-        expected, line, saw = map(int, shape.groups())
-        return InputError(
-            file,
-            line=line,
-            key="separator",
-            found=f"{saw} fields separated by {said}",
-            allowed=f"{expected} as in the lines before",
-            fix="quote fields that contain the separator, or set separator",
-        )
+    expected, line, saw = shape.groups() if shape else (None, None, None)
     reason = " ".join(str(error).split())
     return InputError(
-        file, key="separator", found=f"rows that do not fit ({reason})", allowed=f"fields by {said}"
+        file,
+        line=None if line is None else int(line),
+        key=None if option is None else f"{option}.separator",
+        found=f"{saw} fields separated by {said}" if shape else f"rows that do not fit ({reason})",
+        allowed=f"{expected} fields, as in the lines before" if shape else f"fields by {said}",
+        fix=None if option is None else "quote fields that hold the separator, or set separator",
+    )
+
+
+def _wrong_encoding(file: Path, encoding: str, option: str | None) -> InputError:
+    other = "latin-1" if encoding.lower().replace("-", "").replace("_", "") == "utf8" else "utf-8"
+    return InputError(
+        file,
+        key="encoding" if option is None else f"{option}.encoding",
+        found=f"bytes that are not {encoding}",
+        allowed=f"text in {encoding}",
+        fix=f"save it as {encoding}" if option is None else f"set {option}.encoding: {other}",
     )
 
 
