@@ -148,7 +148,7 @@ def _popularity(seed: int, quality: Floats, exponent: float) -> Floats:
 
 
 def _take(seed: int, score: Floats, popularity: Floats, mean: int) -> tuple[IntArray, IntArray]:
-    """(n,) users, sorted, and the films each took, in the order it took them."""
+    """(n,) users, sorted, and the films each took, in a random order."""
     n_users, n_items = score.shape
     rng = stream(seed, "synthetic", "activity")
     spread = 0.6
@@ -159,11 +159,17 @@ def _take(seed: int, score: Floats, popularity: Floats, mean: int) -> tuple[IntA
     chosen = []
     for start in range(0, n_users, _BLOCK):
         block = slice(start, start + _BLOCK)
-        keys = APPETITE * score[block] + weight
-        keys += luck.gumbel(size=keys.shape)
-        order = np.argsort(-keys, axis=1, kind="stable")[:, : counts[block].max()]
-        chosen.append(order[np.arange(order.shape[1]) < counts[block, None]])
-    return np.repeat(np.arange(n_users), counts), np.concatenate(chosen).astype(np.int64)
+        keys = -APPETITE * score[block] - weight
+        keys -= luck.gumbel(size=keys.shape)
+        most = int(counts[block].max())
+        best = np.argpartition(keys, most - 1, axis=1)[:, :most]
+        order = np.argsort(np.take_along_axis(keys, best, axis=1), axis=1)
+        best = np.take_along_axis(best, order, axis=1)
+        chosen.append(best[np.arange(most) < counts[block, None]])
+    user = np.repeat(np.arange(n_users), counts)
+    item = np.concatenate(chosen).astype(np.int64)
+    shuffled = np.lexsort((stream(seed, "synthetic", "order").random(len(item)), user))
+    return user, item[shuffled]
 
 
 def _ratings(seed: int, score: Floats, user: IntArray, n_users: int) -> FloatArray:

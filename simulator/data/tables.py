@@ -95,24 +95,31 @@ class Table:
         NaN and negative ids are refused.
         """
         values = self.column(name, key)
+        allowed = "an id in every row: a text or a whole number from 0 up"
         if pd.api.types.is_float_dtype(values.dtype):
             floats = values.to_numpy(np.float64)
-            with np.errstate(invalid="ignore"):
-                self._refuse(floats != np.floor(floats), name, key, "an id in every row")
-            codes, uniques = pd.factorize(floats.astype(np.int64))
-        else:
+            whole = np.isfinite(floats) & (np.floor(floats) == floats)
+            self._refuse(~whole, name, key, allowed)
+            values = pd.Series(floats.astype(np.int64))
+        try:
             codes, uniques = pd.factorize(values, use_na_sentinel=True)
+        except TypeError as error:  # a parquet column of lists
+            raise InputError(self.file, key=key, found=str(error), allowed=allowed) from error
         names = [str(unique).strip() for unique in uniques]
-        wrong = np.array(
-            [n.lower() in _NOT_AN_ID or bool(re.fullmatch(r"-\d.*", n)) for n in names]
-        )
+        wrong = np.array([n.lower() in _NOT_AN_ID or _is_negative(n) for n in names], dtype=bool)
         bad = np.append(wrong, True)[codes]  # -1, a missing value, meets the last entry
-        self._refuse(bad, name, key, "an id in every row: a text or a whole number from 0 up")
+        self._refuse(bad, name, key, allowed)
+        if all(re.fullmatch(r"\d+\.0+", n) for n in names):  # whole numbers written as floats
+            names = [n.partition(".")[0] for n in names]
         return in_order(codes.astype(np.int64), names)
 
     def numbers(self, name: str, key: str, allowed: str = "a number") -> npt.NDArray[np.float64]:
         """The column as finite numbers."""
-        values = pd.to_numeric(self.column(name, key), errors="coerce").to_numpy(np.float64)
+        column = self.column(name, key)
+        try:
+            values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        except (TypeError, ValueError) as error:  # a parquet column of lists or the like
+            raise InputError(self.file, key=key, found=str(error), allowed=allowed) from error
         self._refuse(~np.isfinite(values), name, key, allowed)
         return values
 
@@ -143,6 +150,10 @@ class Table:
     def texts(self, name: str, key: str) -> list[str]:
         """The column as texts, empty where nothing stands."""
         return [str(v).strip() for v in self.column(name, key).fillna("")]
+
+
+def _is_negative(name: str) -> bool:
+    return re.fullmatch(r"-\d+(\.\d+)?", name) is not None
 
 
 def _is_negative(name: str) -> bool:
