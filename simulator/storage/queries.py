@@ -184,6 +184,31 @@ def calls(
     return _of_arms(store, sa.select(tables.calls), name, arm=arm, agent=agent)
 
 
+def usage(store: Store, name: str | None = None) -> pd.DataFrame:
+    """What chat models cost by arm: calls and tokens that were sent, cost_usd of these (NaN
+    if the price of any is unknown), cached (answers that cost nothing)."""
+    t = tables.calls.c
+    sent = sa.case((t.cached.is_(False), 1), else_=0)
+    query = (
+        sa.select(
+            tables.arms.c.name.label("arm"),
+            sa.func.sum(sent).label("calls"),
+            sa.func.sum(sent * t.tokens_in).label("tokens_in"),
+            sa.func.sum(sent * t.tokens_out).label("tokens_out"),
+            sa.func.coalesce(sa.func.sum(sent * t.cost_usd), 0.0).label("cost_usd"),
+            sa.func.sum(1 - sent).label("cached"),
+            sa.func.sum(sent * sa.case((t.cost_usd.is_(None), 1), else_=0)).label("unpriced"),
+        )
+        .join(tables.arms, tables.arms.c.id == t.arm_id)
+        .where(t.arm_id.in_(_arm_ids(store, name)))
+        .group_by(tables.arms.c.name, tables.arms.c.position)
+        .order_by(tables.arms.c.position)
+    )
+    frame = _read(store, query)
+    unpriced = frame.pop("unpriced") > 0
+    return frame.assign(cost_usd=frame["cost_usd"].mask(unpriced))
+
+
 def offline(store: Store, name: str | None = None) -> pd.DataFrame:
     """Offline metrics: arm, round, metric, mean, low, high, n."""
     return _of_arms(store, sa.select(tables.offline), name)
