@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -120,8 +121,13 @@ class Endpoint:
         # environment; loopback is never asked through a proxy.
         options.setdefault("api_key", NO_KEY)
         options.setdefault("base_url", os.environ.get("OPENAI_BASE_URL", OPENAI_URL))
-        direct = _is_loopback(options["base_url"])
-        async with DefaultAsyncHttpxClient(trust_env=not direct, timeout=None) as client:
+        url = options["base_url"]
+        # Reading the system's certificates takes longer than a page of a local server; an
+        # address without TLS gets a context that trusts nobody.
+        verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.startswith("http:") else True
+        async with DefaultAsyncHttpxClient(
+            trust_env=not _is_loopback(url), timeout=None, verify=verify
+        ) as client:
             options |= {"http_async_client": client, "use_responses_api": False}
             yield self._made(init_chat_model, options)
 
