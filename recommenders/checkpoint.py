@@ -133,7 +133,8 @@ def load(path: Path, fit_key: str) -> tuple[State, dict[str, Any]]:
 
     The archive's own checksums find damaged arrays.
     """
-    with np.load(path, allow_pickle=False) as stored:
+    # Opened here: numpy leaves its own handle open when the archive is broken.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         about = json.loads(stored[_ABOUT].tobytes())
         if not isinstance(about, dict) or (about["format"], about["key"]) != (FORMAT, fit_key):
             raise ValueError("it belongs to another fit")

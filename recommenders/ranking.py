@@ -97,7 +97,7 @@ def recommend(
     query: Query,
     k: int,
     exclude: sp.csr_array | None = None,
-    block: int = 1024,
+    block: int = 512,
 ) -> IntArray:
     """(B, k) best items for every user of the query, ``block`` users at a time.
 
