@@ -30,7 +30,7 @@ from ..interface import (
     ResponseModel,
     Visit,
 )
-from ..memory import Memory, emotional, factual
+from ..memory import REFLECTION, Memory, emotional, factual
 from . import prompting
 from .endpoint import Endpoint
 from .gateway import Gateway, Question, Reply, Structured
@@ -235,7 +235,10 @@ class ChatVisit(Visit):
         if memory is None:
             return []
         k = self._chat.retrieve
-        chosen = memory.entries if len(memory) <= k else memory.retrieve(cue, k)
+        # Without a call a reflection repeats notes: it adds nothing where all of them fit.
+        repeated = REFLECTION if self._chat.reflection == "summary" else ""
+        noted = [entry for entry in memory.entries if entry.kind != repeated]
+        chosen = noted if len(noted) <= k else memory.retrieve(cue, k)
         place = {id(entry): n for n, entry in enumerate(memory.entries)}
         chosen = sorted(chosen, key=lambda entry: place[id(entry)])
         return [re.sub(r"\bPage \d+: ", "", entry.text) for entry in chosen]

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
 
 T = TypeVar("T")
+Value = TypeVar("Value", covariant=True)
 Structured = Literal["auto", "schema", "json"]
 
 INVALID, EMPTY, TRUNCATED, TRANSPORT = "invalid", "empty", "truncated", "transport"
@@ -62,7 +63,7 @@ _STOPPED = {
 
 
 @dataclass(frozen=True, eq=False)
-class Question(Generic[T]):
+class Question(Generic[Value]):
     """One thing to ask: for whom, the messages, and how a reply is read.
 
     ``read`` raises :class:`AnswerError` for a reply that is not what was asked for.
@@ -73,15 +74,15 @@ class Question(Generic[T]):
     kind: str
     messages: tuple[Message, ...]
     schema: Schema
-    read: Callable[[str], T]
+    read: Callable[[str], Value]
     max_tokens: int | None
 
 
 @dataclass(frozen=True, eq=False)
-class Reply(Generic[T]):
+class Reply(Generic[Value]):
     """The value if the outcome is ok, else None; and every request that was made."""
 
-    value: T | None
+    value: Value | None
     outcome: str
     calls: tuple[Call, ...]
 

@@ -109,7 +109,8 @@ def rules(request: Request) -> Reply:
 
 def page_answer(request: Request) -> dict[str, Any]:
     """The reply to a page, as :func:`rules` gives it."""
-    judged, watched = {}, []
+    judged: dict[str, dict[str, Any]] = {}
+    watched: list[dict[str, Any]] = []
     for item in request.items:
         interest = _interest(item, request.persona)
         judged[item["id"]] = {
@@ -124,14 +125,15 @@ def page_answer(request: Request) -> dict[str, Any]:
     before = int(request.so_far.get("satisfaction so far", 5))
     satisfaction = min(max(round((before + mean) / 2) + (len(watched) > 1), 1), 10)
     fatigue = min(int(request.so_far.get("tiredness so far", 0)) + (1 if watched else 3), 10)
+    leave = 2 * fatigue >= satisfaction
     return {
         "items": judged,
         "watched": watched,
         "feeling": "content" if satisfaction >= 5 else "bored",
         "satisfaction": satisfaction,
         "fatigue": fatigue,
-        "reason": "there may be more for me" if fatigue < satisfaction else "I have had enough",
-        "leave": fatigue >= satisfaction,
+        "reason": "I have had enough" if leave else "there may be more for me",
+        "leave": leave,
     }
 
 
@@ -139,7 +141,8 @@ def _interest(item: dict[str, Any], persona: list[str]) -> int:
     interest = 4.0 + (item.get("average_rating") or 3.0) - 3.0
     for line in persona:
         sign = -2 if re.search(r"dislike|avoid|little for|not ", line) else 2
-        interest += sign * sum(genre.lower() in line.lower() for genre in item.get("genres", []))
+        named = [genre for genre in item.get("genres", []) if genre.lower() in line.lower()]
+        interest += sign * len(named)
     return min(max(round(interest), 0), 10)
 
 

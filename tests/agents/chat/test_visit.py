@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from agents.interface import OK, AgentError, Answers, Interviews, Notes
-from agents.registry import create, spec
+from agents.registry import create
+from agents.response.chat import Chat
 
 from .server import Reply, Request, Server, page_answer, rules
 from .world import KEY, NoLuck, audience, catalogue, padded, page, visit
@@ -280,7 +282,7 @@ def test_a_provider_that_is_not_there_says_so() -> None:
 
 def test_settings_are_documented() -> None:
     text = (ROOT / "docs" / "chat.md").read_text(encoding="utf-8")
-    missing = [name for name in spec("chat").types if f"`{name}`" not in text]
+    missing = [name for name in inspect.signature(Chat).parameters if f"| `{name}` |" not in text]
     assert missing == []
 
 
