@@ -152,8 +152,8 @@ def _ratings(
     of_item = _map(folder / "item_id_map.csv", "ml1m_item", "item", log.item_ids)
     user, item = of_user[log.user], of_item[log.item]
     known = (user >= 0) & (user < n_users) & (item >= 0) & (item < n_items)
-    if log.rating is None:
-        return None, ("MovieLens-1M's file has no ratings",)
+    if log.rating is None or not known.any():
+        return None, (f"{movielens} has no ratings of these users and items",)
     key = user[known] * n_items + item[known]
     order = np.argsort(key, kind="stable")
     wanted = pairs[:, 0] * n_items + pairs[:, 1]

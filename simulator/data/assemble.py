@@ -45,23 +45,24 @@ def read_log(
     table: Table,
     columns: Mapping[str, str | None],
     scale: tuple[float, float] | None,
-    key: str = "dataset.columns",
+    key: str = "dataset.columns.",
 ) -> Log:
     """The events of a table; ``columns`` maps user, item, rating, timestamp to its columns.
 
-    rating and timestamp may be None. Raises InputError for whatever is wrong in the table.
+    rating and timestamp may be None. ``key`` is what errors put before the role. Raises
+    InputError for whatever is wrong in the table.
     """
     user, item = str(columns["user"]), str(columns["item"])
     rating, timestamp = columns.get("rating"), columns.get("timestamp")
-    users, user_ids = table.ids(user, f"{key}.user")
-    items, item_ids = table.ids(item, f"{key}.item")
+    users, user_ids = table.ids(user, f"{key}user")
+    items, item_ids = table.ids(item, f"{key}item")
     return Log(
         users,
         items,
         user_ids,
         item_ids,
-        None if rating is None else table.ratings(rating, f"{key}.rating", scale),
-        None if timestamp is None else table.seconds(timestamp, f"{key}.timestamp"),
+        None if rating is None else table.ratings(rating, f"{key}rating", scale),
+        None if timestamp is None else table.seconds(timestamp, f"{key}timestamp"),
     )
 
 

@@ -93,7 +93,7 @@ def read_100k(request: Request) -> Dataset:
 
         return read_folder("movielens-100k", folder, {}, SCALE)
     table = read_table(published, separator="\t", names=list(_EVENTS), quoted=False)
-    log = read_log(table, _EVENTS, SCALE, key="u.data")
+    log = read_log(table, _EVENTS, SCALE, key="")
     return _dataset("movielens-100k", log, _facts_100k(folder), _users_100k(folder, log))
 
 
@@ -112,13 +112,13 @@ def ratings_1m(folder: Path) -> Log:
         table = read_table(
             file, separator="::", encoding="latin-1", names=list(_EVENTS), quoted=False
         )
-        return read_log(table, _EVENTS, SCALE, key="ratings")
+        return read_log(table, _EVENTS, SCALE, key="")
     for name in ("ratings.csv.gz", "ratings.csv"):
         if (file := folder / name).exists():
             table = read_table(file)
             columns: dict[str, str | None] = dict(_EVENTS)
             columns["timestamp"] = "timestamp" if "timestamp" in table else None
-            return read_log(table, columns, SCALE, key="ratings")
+            return read_log(table, columns, SCALE, key="")
     raise InputError(
         folder,
         key="ratings",

@@ -64,7 +64,7 @@ def read_folder(
     for optional in ("rating", "timestamp"):
         if wanted[optional] is None and optional in table:
             wanted[optional] = optional
-    log = read_log(table, wanted, scale, key="dataset.fields")
+    log = read_log(table, wanted, scale, key="dataset.fields.")
     if scale is None and log.rating is not None:
         scale = observed_scale(log.rating, table, "dataset.fields.rating")
     events, _, notes = interactions(log)

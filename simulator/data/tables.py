@@ -6,6 +6,7 @@ what is wrong can be quoted with its line and ids like ``007`` survive.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -14,6 +15,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,11 +58,11 @@ class Table:
                 key=key,
                 found=f"no column {name!r}",
                 allowed=f"one of the columns there: {', '.join(map(str, self.frame.columns))}",
-                fix=self._header_hint(),
+                fix=self._header_hint(key),
             )
         return self.frame[name]
 
-    def _header_hint(self) -> str | None:
+    def _header_hint(self, key: str) -> str | None:
         names = [str(column) for column in self.frame.columns]
         if self.option is None:
             return None
@@ -69,7 +71,7 @@ class Table:
             return f"it looks separated by {_SEPARATORS[inside[0]]}: set {self.option}.separator"
         if all(re.fullmatch(r"[\d.]+", name) for name in names):
             return "it looks as if it had no header: set header: false, number columns from 0"
-        return None
+        return f"name the column that is meant, e.g. {key}: {names[0]}"
 
     def _refuse(self, bad: npt.NDArray[np.bool_], name: str, key: str, allowed: str) -> None:
         """Raise for the first bad row, if there is one."""
@@ -94,7 +96,7 @@ class Table:
         Ids that are all whole numbers are ordered as numbers, others as text. Empty,
         NaN and negative ids are refused.
         """
-        values = self.column(name, key)
+        values: pd.Series[Any] = self.column(name, key)
         allowed = "an id in every row: a text or a whole number from 0 up"
         if pd.api.types.is_float_dtype(values.dtype):
             floats = values.to_numpy(np.float64)
@@ -156,10 +158,6 @@ def _is_negative(name: str) -> bool:
     return re.fullmatch(r"-\d+(\.\d+)?", name) is not None
 
 
-def _is_negative(name: str) -> bool:
-    return re.fullmatch(r"-\d+(\.\d+)?", name) is not None
-
-
 def in_order(
     codes: npt.NDArray[np.int64], names: Sequence[str]
 ) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -168,7 +166,7 @@ def in_order(
     >>> in_order(np.array([0, 1, 2]), ["10", "9", "10"])
     (array([1, 0, 1]), ['9', '10'])
     """
-    numeric = all(name.isascii() and name.isdigit() for name in names)
+    numeric = all(name.isascii() and name.isdigit() and len(name) < 40 for name in names)
     ordered = sorted(set(names), key=(lambda n: (int(n), n)) if numeric else None)
     place = {name: position for position, name in enumerate(ordered)}
     new = np.array([place[name] for name in names], dtype=np.int64)
@@ -208,7 +206,26 @@ def read_table(
         frame, lines = frame[~blank], lines[~blank]
     if frame.empty:
         raise InputError(file, found="no rows", allowed="a file with rows")
+    if names is not None:
+        _check_full(file, frame, lines, separator)
     return Table(file, frame.set_axis(frame.columns.map(str), axis=1), lines, option)
+
+
+def _check_full(
+    file: Path, frame: pd.DataFrame, lines: npt.NDArray[np.int64], separator: str
+) -> None:
+    """Published formats fill the last field, so a row without it is too short."""
+    short = frame.iloc[:, -1].isna().to_numpy()
+    if not short.any():
+        return
+    row = int(np.argmax(short))
+    n = len(frame.columns)
+    raise InputError(
+        file,
+        line=int(lines[row]),
+        found=f"fewer than {n} fields separated by {_SEPARATORS.get(separator, repr(separator))}",
+        allowed=f"{n} fields: {', '.join(map(str, frame.columns[:5]))}" + ", ..." * (n > 5),
+    )
 
 
 def _parse(
@@ -246,7 +263,9 @@ def _malformed(file: Path, separator: str, option: str | None, error: Exception)
     shape = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
     said = _SEPARATORS.get(separator, repr(separator))
     expected, line, saw = shape.groups() if shape else (None, None, None)
-    reason = " ".join(str(error).split())
+    reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
+    if "Length of header" in reason:
+        reason = "they have more fields than the header"
     return InputError(
         file,
         line=None if line is None else int(line),
@@ -258,7 +277,10 @@ def _malformed(file: Path, separator: str, option: str | None, error: Exception)
 
 
 def _wrong_encoding(file: Path, encoding: str, option: str | None) -> InputError:
+    with file.open("rb") as start:
+        wide = start.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     other = "latin-1" if encoding.lower().replace("-", "").replace("_", "") == "utf8" else "utf-8"
+    other = "utf-16" if wide else other
     return InputError(
         file,
         key="encoding" if option is None else f"{option}.encoding",
