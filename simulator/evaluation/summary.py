@@ -20,6 +20,7 @@ from ..storage.queries import Run
 from ..storage.store import Store
 from .compare import compare
 from .intervals import mean_interval
+from .offline import described
 from .simulated import METRICS, Log, failures, values
 
 SCHEMA = "audition.summary/1"
@@ -99,7 +100,7 @@ def _rounds(store: Store, run: Run, arms: pd.DataFrame) -> dict[int, dict[str, A
 def _arm(
     run: Run, offline: pd.DataFrame, measured: pd.DataFrame, sessions: pd.DataFrame
 ) -> dict[str, Any]:
-    rows = offline.to_dict("records")
+    rows = sorted(offline.to_dict("records"), key=lambda row: _place(row["metric"]))
     confidence = _evaluation(run)["confidence"]
     return {
         "offline": {row["metric"]: row["mean"] for row in rows},
@@ -111,6 +112,13 @@ def _arm(
         "censored": int(sessions["censored"].sum()),
         "failures": failures(sessions),
     }
+
+
+def _place(metric: str) -> tuple[int, str]:
+    """Offline metrics in the order of their registry, others behind."""
+    names = [name.partition("@")[0] for name, _ in described()]
+    stem = metric.partition("@")[0]
+    return names.index(stem) if stem in names else len(names), metric
 
 
 def _comparisons(

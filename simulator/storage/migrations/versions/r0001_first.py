@@ -57,10 +57,10 @@ def upgrade() -> None:
         sa.Column("fit_report", sa.JSON(), nullable=False),
         sa.Column("train_seconds", sa.Float(), nullable=True),
         sa.Column("simulate_seconds", sa.Float(), nullable=True),
-        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_arms_run_id"),
         sa.PrimaryKeyConstraint("id", name="pk_arms"),
         sa.UniqueConstraint("run_id", "name", name="uq_arms_run_id_name"),
         sa.UniqueConstraint("run_id", "position", name="uq_arms_run_id_position"),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_arms_run_id"),
     )
     op.create_table(
         "items",

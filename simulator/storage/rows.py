@@ -1,0 +1,143 @@
+"""A page's answers and notes as columns of their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from agents.interface import NO_ITEM, OK, Answers, Call, MemoryEntry
+
+from . import bulk, tables
+
+IntArray = npt.NDArray[np.int64]
+
+
+def page_columns(agent: IntArray, answers: Answers) -> dict[str, bulk.Values]:
+    """The columns of ``pages``; numbers and flags of a failed answer are NULL."""
+    ok = _ok(answers)
+    return {
+        "agent": agent,
+        "satisfaction": _where(ok, answers.satisfaction),
+        "fatigue": _where(ok, answers.fatigue),
+        "leave": _where(ok, answers.leave),
+        "reason": answers.reason,
+        "feeling": answers.feeling,
+        "outcome": answers.outcome,
+    }
+
+
+def exposure_columns(
+    agent: IntArray,
+    item: IntArray,
+    rank: IntArray,
+    answers: Answers,
+    relevant: npt.NDArray[np.bool_] | None,
+    utility: npt.NDArray[np.floating[Any]] | None,
+) -> dict[str, Any]:
+    """(B, k) arrays as columns of their B * k exposures, padded slots left out."""
+    n_agents, k = item.shape
+    ok = _ok(answers)
+    slots = np.broadcast_to(np.arange(1, k + 1), item.shape)
+    columns: dict[str, Any] = {
+        "agent": np.repeat(agent, k),
+        "slot": slots,
+        "rank": rank,
+        "item": item,
+        "relevant": relevant,
+        "utility": utility,
+        "interest": _where(ok, answers.interest),
+        "aligned": _where(ok, answers.aligned),
+        "watched": _where(ok, answers.watched),
+        "rating": _where(ok, answers.rating),
+        "reason": _flat(answers.item_reason),
+        "feeling": _flat(answers.item_feeling),
+    }
+    for name in ("relevant", "utility", "interest", "aligned", "watched", "rating", "rank"):
+        if columns[name] is not None and columns[name].shape != (n_agents, k):
+            raise ValueError(f"{name} is {columns[name].shape}, the page {(n_agents, k)}")
+    flat = {n: v.ravel() if isinstance(v, np.ndarray) else v for n, v in columns.items()}
+    shown = flat["item"] != NO_ITEM
+    if shown.all():
+        return flat
+    keep = np.flatnonzero(shown)
+    return {
+        name: None
+        if values is None
+        else values[keep]
+        if isinstance(values, np.ndarray)
+        else [values[i] for i in keep]
+        for name, values in flat.items()
+    }
+
+
+def _ok(answers: Answers) -> npt.NDArray[np.bool_] | None:
+    """(B,) which answers can be used; None if all can, the usual case."""
+    if all(outcome == OK for outcome in answers.outcome):
+        return None
+    return np.array([outcome == OK for outcome in answers.outcome])
+
+
+def _where(ok: npt.NDArray[np.bool_] | None, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """``values`` with None in the rows that are not ok."""
+    if ok is None:
+        return values
+    out = values.astype(object)
+    out[~ok] = None
+    return out
+
+
+def _flat(texts: Sequence[Sequence[str]] | None) -> list[str] | None:
+    return None if texts is None else [text for row in texts for text in row]
+
+
+def add_notes(
+    connection: sa.Connection,
+    place: Mapping[str, bulk.Values],
+    memories: Sequence[MemoryEntry],
+    calls: Sequence[Call],
+    agent_of_row: IntArray | None,
+) -> None:
+    """Memories, numbered within each agent's page in the order noted, and calls."""
+    if not memories and not calls:
+        return
+    if agent_of_row is None:
+        raise ValueError("memories and calls need agent_of_row")
+    if memories:
+        agent = agent_of_row[[entry.row for entry in memories]].tolist()
+        columns = _by_field(memories, ("page", "kind", "text", "importance"))
+        columns["agent"] = agent
+        columns["position"] = _positions(connection, place, columns["page"], agent)
+        bulk.insert(connection, tables.memories, {**place, **columns}, len(memories))
+    if calls:
+        columns = _by_field(calls, [n for n in Call.__dataclass_fields__ if n != "row"])
+        columns["agent"] = agent_of_row[[call.row for call in calls]]
+        bulk.insert(connection, tables.calls, {**place, **columns}, len(calls))
+
+
+def _by_field(entries: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: [getattr(entry, name) for entry in entries] for name in names}
+
+
+def _positions(
+    connection: sa.Connection,
+    place: Mapping[str, bulk.Values],
+    pages: Sequence[int],
+    agents: Sequence[int],
+) -> list[int]:
+    """1.. within each (page, agent), after what is already noted there."""
+    c = tables.memories.c
+    query = (
+        sa.select(c.page, c.agent, sa.func.max(c.position))
+        .where(c.arm_id == place["arm_id"], c.round == place["round"], c.page.in_(set(pages)))
+        .group_by(c.page, c.agent)
+    )
+    last = {(page, agent): position for page, agent, position in connection.execute(query)}
+    out = []
+    for key in zip(pages, agents, strict=True):
+        last[key] = last.get(key, 0) + 1
+        out.append(last[key])
+    return out
