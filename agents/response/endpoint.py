@@ -134,11 +134,12 @@ class Endpoint:
     def _made(self, make: Any, options: dict[str, Any]) -> BaseChatModel:
         try:
             model: BaseChatModel = make(self.name, model_provider=self.provider, **options)
-        except ImportError as error:
-            raise AgentError(f"chat: provider {self.provider}: {error}") from None
-        except ValueError as error:
-            raise AgentError(f"chat: {self.redact(str(error).splitlines()[0])}") from None
-        return model
+        except Exception as error:  # noqa: BLE001 each provider's constructor has its own
+            said = self.redact(" ".join(str(error).split()))
+            failure = f"chat: {self.where} cannot be set up: {said[:400]}"
+        else:
+            return model
+        raise AgentError(failure)
 
     def redact(self, text: str) -> str:
         """Without any secret this process knows or that looks like one, and without the

@@ -44,7 +44,7 @@ def plain(text: str, cap: int) -> str:
     """
     # A text of megabytes is cut before it is looked at character by character.
     text = _INVISIBLE.sub("", text[: 8 * cap + 64])
-    kept = "".join(_visible(char) for char in text)
+    kept = text if text.isprintable() else "".join(_visible(char) for char in text)
     line = " ".join(kept.split())
     return line if len(line) <= cap else line[: cap - 1].rstrip() + "…"
 

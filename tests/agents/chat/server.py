@@ -171,7 +171,7 @@ class Server:
         self._number = itertools.count(1)
         self._http = _Http(("127.0.0.1", port), _Handler)
         self._http.owner = self
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
 
     @property
     def base_url(self) -> str:

@@ -15,7 +15,7 @@ from agents.registry import create
 from agents.response.chat import Chat
 
 from .server import Reply, Request, Server, page_answer, rules
-from .world import KEY, NoLuck, audience, catalogue, padded, page, visit
+from .world import KEY, catalogue, padded, page, visit
 
 ROOT = Path(__file__).parents[3]
 
@@ -271,13 +271,6 @@ def test_a_wrong_setting_is_told_in_one_line(
     assert "\n" not in str(caught.value)
     assert KEY not in str(caught.value)
     assert "secret" not in str(caught.value)
-
-
-def test_a_provider_that_is_not_there_says_so() -> None:
-    model = create("chat", {"name": "m", "provider": "nosuch"})
-    session = model.visit(audience(1), catalogue(), NoLuck(), 1)
-    with pytest.raises(AgentError, match="nosuch"):
-        session.turn(page(1))
 
 
 def test_settings_are_documented() -> None:
