@@ -79,11 +79,17 @@ def compare(
     With ``refitted`` (recommenders learned from these agents) agents are not independent:
     differences are given, but no interval, test or verdict.
     """
+    by_arm = {
+        str(arm): values.loc[values["arm"] == arm].set_index("agent")[list(metrics)]
+        for arm in values["arm"].cat.categories
+    }
     found = []
-    for arm in [str(name) for name in values["arm"].cat.categories if name != control]:
+    for arm in [name for name in by_arm if name != control]:
+        # An agent that met one of the two only has NaN on the other side.
+        left, right = by_arm[control].align(by_arm[arm], join="outer", axis=0)
         for name, metric in metrics.items():
-            pairs = _pairs(values, name, control, arm)
-            found.append((metric, _measure(pairs, name, control, arm, confidence)))
+            b, a = (side[name].to_numpy(dtype=np.float64) for side in (left, right))
+            found.append((metric, _measure(b, a, name, control, arm, confidence)))
     if refitted:
         return [_without_inference(comparison) for _, comparison in found]
     p_values = [comparison.p for _, comparison in found]
@@ -127,20 +133,12 @@ def minimum_detectable(standard_error: float, n: int, confidence: float) -> floa
     return (t_quantile(1 - alpha / 2, n - 1) + t_quantile(POWER, n - 1)) * standard_error
 
 
-def _pairs(values: pd.DataFrame, metric: str, control: str, arm: str) -> pd.DataFrame:
-    """control, arm: one row for each agent that met either, NaN where undefined."""
-    sides = {}
-    for side, name in (("control", control), ("arm", arm)):
-        rows = values[values["arm"] == name]
-        sides[side] = pd.Series(rows[metric].to_numpy(dtype=np.float64), index=rows["agent"])
-    return pd.DataFrame(sides)
-
-
 def _measure(
-    pairs: pd.DataFrame, metric: str, control: str, arm: str, confidence: float
+    of_control: Floats, of_arm: Floats, metric: str, control: str, arm: str, confidence: float
 ) -> Comparison:
-    whole = pairs.dropna()
-    a, b = whole["arm"].to_numpy(), whole["control"].to_numpy()
+    """From (agents,) values of both sides, NaN where undefined."""
+    whole = ~(np.isnan(of_control) | np.isnan(of_arm))
+    a, b = of_arm[whole], of_control[whole]
     difference: Floats = a - b
     n = len(difference)
     estimate = mean_interval(difference, confidence)
@@ -161,7 +159,7 @@ def _measure(
         mean=float(a.mean()) if n else np.nan,
         control_mean=float(b.mean()) if n else np.nan,
         n=n,
-        missing=1 - n / len(pairs) if len(pairs) else 1.0,
+        missing=(len(whole) - n) / len(whole) if len(whole) else 1.0,
         correlation=float(np.corrcoef(a, b)[0, 1]) if n > 1 and min(spread) > 0 else np.nan,
         standard_error=error,
         standard_error_unpaired=float(np.hypot(*spread) / np.sqrt(n)) if n > 1 else np.nan,

@@ -30,8 +30,9 @@ def mean_interval(values: npt.ArrayLike, confidence: float) -> Estimate:
     mean +- t(n - 1) * s / sqrt(n), s with n - 1 in the divisor. NaN means undefined and
     is left out; with nothing left the mean is NaN and n is 0.
 
-    >>> mean_interval([1, 2, float("nan"), 3], 0.95)  # 2 +- 4.3027 / sqrt(3); doctest: +ELLIPSIS
-    Estimate(mean=2.0, low=-0.484..., high=4.484..., n=3)
+    >>> found = mean_interval([1.0, 2.0, float("nan"), 3.0], 0.95)  # 2 +- 4.3027 / sqrt(3)
+    >>> found.mean, round(found.low, 3), round(found.high, 3), found.n
+    (2.0, -0.484, 4.484, 3)
     """
     array: Floats = np.asarray(values, dtype=np.float64)
     known = array[~np.isnan(array)]
