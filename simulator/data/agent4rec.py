@@ -22,6 +22,7 @@ from ..errors import InputError
 from .assemble import title_and_year
 from .dataset import Dataset, GivenProfiles, Split
 from .options import Request
+from .readers import ENVIRONMENT, SOURCES, holds
 from .tables import Table, read_table, unreadable
 
 PARTS = ("train", "valid", "test")
@@ -133,10 +134,10 @@ def _movielens(request: Request) -> Path | None:
         raise request.refuse(
             "movielens_1m", found=repr(told), allowed="a folder, relative to the data's folder"
         )
-    root = os.environ.get("AUDITION_DATA")
-    places = [request.place.resolve().parent / "ml-1m"]
-    places += [Path(root) / "ml-1m"] if root else []
-    return next((place for place in places if place.is_dir()), None)
+    wanted = SOURCES["movielens-1m"]
+    roots = [str(request.place.resolve().parent), os.environ.get(ENVIRONMENT)]
+    places = [Path(root) / folder for root in roots if root for folder in wanted.folders]
+    return next((place for place in places if holds(place, wanted.markers)), None)
 
 
 def _ratings(

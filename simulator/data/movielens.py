@@ -89,6 +89,10 @@ def read_100k(request: Request) -> Dataset:
     folder = _folder(request.place)
     published = folder / "u.data"
     if not published.exists():
+        if not any(folder.glob("*.inter")):
+            raise InputError(
+                folder, key="u.data", found="no such file", allowed="u.data or ml-100k.inter"
+            )
         from .recbole import read_folder
 
         return read_folder("movielens-100k", folder, {}, SCALE)

@@ -170,6 +170,9 @@ CASES = {
         "recbole", {"a.inter": files.INTER, "b.inter": files.INTER}, ("a.inter, b.inter",), "."
     ),
     "no rating file": Case("movielens-1m", {"movies.dat": files.MOVIES_DAT}, ("ratings.dat",), "."),
+    "no MovieLens-100K": Case(
+        "movielens-100k", {"README": "x"}, ("u.data or ml-100k.inter", "no such file"), "."
+    ),
     "MovieLens with another separator": Case(
         "movielens-100k",
         {"u.data": "1 2 3 4\n5 6 7 8\n"},
