@@ -32,14 +32,14 @@ class Parameters:
     rating_weight: Annotated[Weight, "more weight of a past item per point above its mean"] = 0.30
 
     # Appeal of one item, judged on its own; from 0 it fits the agent's taste.
-    appeal_level: Annotated[LogOdds, "appeal of an average item"] = -0.45
-    taste: Annotated[Weight, "appeal per sd of taste match"] = 0.60
-    quality: Annotated[Weight, "appeal per sd of the shown rating"] = 0.08
-    familiarity: Annotated[Weight, "appeal per sd of log popularity"] = 0.16
+    appeal_level: Annotated[LogOdds, "appeal of an average item"] = -0.35
+    taste: Annotated[Weight, "appeal per sd of taste match"] = 0.36
+    quality: Annotated[Weight, "appeal per sd of the shown rating"] = 0.05
+    familiarity: Annotated[Weight, "appeal per sd of log popularity"] = 0.10
     idiosyncrasy: Annotated[Weight, "spread of appeal that nothing known explains"] = 0.70
 
     # Choice.
-    watch_level: Annotated[LogOdds, "log-odds to watch an item of appeal 0"] = -0.20
+    watch_level: Annotated[LogOdds, "log-odds to watch an item of appeal 0"] = -0.46
     watch_slope: Annotated[Weight, "log-odds to watch per unit of appeal"] = 2.0
     openness: Annotated[
         tuple[LogOdds, LogOdds, LogOdds], "log-odds to watch added by level of diversity"
@@ -49,10 +49,10 @@ class Parameters:
     ] = 0.30
 
     # Rating, in points: a quarter of the scale, so 1 on a scale from 1 to 5.
-    rating_lift: Annotated[Points, "own opinion above the shown rating, of what was chosen"] = 0.55
+    rating_lift: Annotated[Points, "own opinion above the shown rating, of what was chosen"] = 0.47
     rating_taste: Annotated[Spread, "points per sd of rating taste"] = 0.20
     rating_appeal: Annotated[Spread, "points per sd of idiosyncratic appeal"] = 0.25
-    rating_spread: Annotated[Spread, "spread of opinions, in points"] = 0.95
+    rating_spread: Annotated[Spread, "spread of opinions, in points"] = 0.78
     conformity_pull: Annotated[
         tuple[Share, Share, Share],
         "share of the way from own opinion to the shown rating, by level of conformity",
@@ -61,7 +61,7 @@ class Parameters:
     # Satisfaction, 1 to 10. Match is 0 to 1: the mean interest of a page's items.
     satisfaction_start: Annotated[Satisfaction, "before the first page"] = 3.5
     satisfaction_level: Annotated[Satisfaction, "what a page of middling match leads to"] = 3.5
-    satisfaction_middle: Annotated[Share, "match of a middling page"] = 0.40
+    satisfaction_middle: Annotated[Share, "match of a middling page"] = 0.405
     satisfaction_gain: Annotated[Weight, "points from a page without match to a full one"] = 6.0
     satisfaction_watched: Annotated[Share, "share of match that only watched items make"] = 0.40
     satisfaction_pace: Annotated[Share, "share of the way one page moves it"] = 0.60
@@ -70,7 +70,7 @@ class Parameters:
     # Staying and leaving.
     patience: Annotated[
         tuple[Pages, Pages, Pages], "page at which an agent is half tired, by level of activity"
-    ] = (2.6, 3.6, 4.6)
+    ] = (2.4, 3.5, 4.3)
     tiring: Annotated[Weight, "log-odds of leaving that a further page adds"] = 1.5
     exit_satisfaction: Annotated[
         Weight, "log-odds of leaving that a point below satisfaction_level adds"
