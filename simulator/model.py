@@ -113,7 +113,7 @@ class Audition(mesa.Model):  # type: ignore[misc]
         self.exits, self.watch_rate, self.satisfaction = 0, np.nan, np.nan
         self._fixed_ranking: IntArray | None = None
         self.users: list[User] = list(
-            User.create_agents(self, len(self.audience), row=range(len(self.audience)))
+            User.create_agents(self, len(self.audience), row=list(range(len(self.audience))))
         )
         self.datacollector = mesa.DataCollector(
             model_reporters={

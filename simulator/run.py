@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+import torch
 
 from agents.interface import NO_ITEM
 from recommenders import checkpoint
@@ -67,6 +68,10 @@ def execute(
     """Run a scenario into the store; returns the run's name. The run's row always ends
     with a status: finished, failed, or interrupted."""
     started = time.perf_counter()
+    # One thread: sums then have one order, so that a result does not depend on how many
+    # cores there are; and for matrices of this size a second thread gains next to nothing
+    # on an idle machine and costs a lot on a busy one.
+    torch.set_num_threads(1)
     world = build(scenario, file)
     progress.say(_audience_line(world))
     run_id = store.begin_run(

@@ -25,6 +25,7 @@ from .data.dataset import Dataset, GivenProfiles, Split
 from .data.split import check as check_split
 from .data.split import split as make_split
 from .errors import InputError
+from .evaluation.simulated import liked_rating
 from .randomness import KeyedLuck, stream
 from .scenario import ArmSpec, Scenario
 
@@ -53,8 +54,7 @@ class World:
     @property
     def liked_rating(self) -> float:
         """The rating from which an item counts as liked: 4 on a scale of 1 to 5."""
-        low, high = self.catalogue.rating_scale
-        return low + 0.75 * (high - low)
+        return liked_rating(self.catalogue.rating_scale)
 
     def relevant_at(self, user: IntArray, item: IntArray) -> npt.NDArray[np.bool_]:
         """Whether each (user, item) of two broadcastable arrays is held-out evidence."""
