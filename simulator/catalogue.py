@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agents import registry as agents_registry
+    from recommenders import registry as recommenders_registry
+
+    from .data import readers
 
 Entry = dict[str, Any]
 """name, doc, and for things with settings: settings [{name, type, default}]."""
@@ -21,7 +27,7 @@ def listing(what: str) -> list[Entry]:
     if what == "datasets":
         from .data import readers
 
-        return [{"name": name, "doc": doc} for name, doc in readers.sources()]
+        return [_source(name, source) for name, source in readers.SOURCES.items()]
     from .evaluation import offline, simulated
 
     metrics = [*offline.described(), *simulated.described()]
@@ -39,6 +45,14 @@ def render(entries: list[Entry]) -> str:
     return "\n".join(lines)
 
 
-def _with_settings(spec: Any) -> Entry:
+def _with_settings(spec: recommenders_registry.Spec | agents_registry.Spec) -> Entry:
     settings = [{"name": s.name, "type": s.type, "default": s.default} for s in spec.settings]
     return {"name": spec.name, "doc": spec.doc, "settings": settings}
+
+
+def _source(name: str, source: readers.Source) -> Entry:
+    settings = [
+        {"name": key, "type": option.allowed, "default": option.default}
+        for key, option in source.options.items()
+    ]
+    return {"name": name, "doc": source.doc, "settings": settings}

@@ -1,8 +1,8 @@
 """What can go wrong, and the exit code it ends with.
 
-    AuditionError            1  the run failed
-      InputError             2  bad input: names file, key, found, allowed, fix
-      BudgetError            3  stopped by a budget; resumable
+AuditionError            1  the run failed
+  InputError             2  bad input: names file, key, found, allowed, fix
+  BudgetError            3  stopped by a budget; resumable
 """
 
 from __future__ import annotations
