@@ -10,6 +10,8 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatResult
+from langsmith.utils import get_env_var, tracing_is_enabled
 
 from agents.interface import OK, AgentError, Answers, Call
 from agents.registry import create
@@ -84,6 +86,31 @@ def test_how_a_reply_ended_is_read(
 ) -> None:
     answers, _, _ = answered(monkeypatch, AIMessage(content=ANSWER, response_metadata=about))
     assert list(answers.outcome) == [outcome]
+
+
+def test_prompts_are_traced_nowhere_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    traced: list[object] = []
+
+    class Watching(FakeMessagesListChatModel):
+        def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+            traced.append(tracing_is_enabled())
+            return super()._generate(*args, **kwargs)
+
+    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    get_env_var.cache_clear()  # type: ignore[attr-defined]
+    try:
+        assert tracing_is_enabled()
+        model = Watching(responses=[AIMessage(content=ANSWER)])
+        monkeypatch.setattr(langchain.chat_models, "init_chat_model", lambda *_, **__: model)
+        session = create("chat", {"name": "m", "provider": "groq"}).visit(
+            audience(1), catalogue(), NoLuck(), 1
+        )
+        session.turn(page(1))
+    finally:
+        get_env_var.cache_clear()  # type: ignore[attr-defined]
+    assert traced == [False]
 
 
 def test_a_provider_that_cannot_be_set_up_is_one_line_without_the_key(

@@ -204,10 +204,8 @@ def test_nobody_to_ask_asks_nobody() -> None:
 def test_nothing_but_the_endpoint_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     with Server() as server, Server() as spy:
         address = spy.base_url
-        monkeypatch.setenv("LANGSMITH_TRACING", "true")
-        monkeypatch.setenv("LANGCHAIN_TRACING_V2", "true")
-        monkeypatch.setenv("LANGSMITH_ENDPOINT", address)
-        monkeypatch.setenv("LANGSMITH_API_KEY", "lsv2_pt_0123456789")
+        monkeypatch.setenv("LANGSMITH_GATEWAY", address)
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
         monkeypatch.setenv("HTTP_PROXY", address)
         session = visit(server)
         session.turn(page(1))
