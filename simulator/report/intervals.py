@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def ratio_by(
 def share(count: npt.ArrayLike, n: npt.ArrayLike, confidence: float) -> tuple[Floats, Floats]:
     """Wilson's interval (1927) of ``count`` successes among ``n`` agents."""
     k, size = np.asarray(count, np.float64), np.asarray(n, np.float64)
-    z = stats.norm.ppf((1 + confidence) / 2)
+    z = special.ndtri((1 + confidence) / 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = k / size
         centre = (p + z**2 / (2 * size)) / (1 + z**2 / size)
@@ -75,12 +75,12 @@ def leader(values: pd.DataFrame, confidence: float) -> str | None:
     best = str(paired.mean().idxmax())
     gain = paired.drop(columns=best).rsub(paired[best], axis=0)
     alpha = (1 - confidence) / (arms * (arms - 1) / 2)
-    critical = stats.t.ppf(1 - alpha / 2, len(paired) - 1)
+    critical = special.stdtrit(len(paired) - 1, 1 - alpha / 2)
     error = gain.std(ddof=1) / np.sqrt(len(paired))
     return best if bool((gain.mean() > critical * error).all()) else None
 
 
 def _t(confidence: float, n: Floats) -> Floats:
     """Two-sided critical values of Student's t; NaN for fewer than two."""
-    out = stats.t.ppf((1 + confidence) / 2, np.where(n > 1, n - 1, np.nan))
+    out = special.stdtrit(np.where(n > 1, n - 1, np.nan), (1 + confidence) / 2)
     return np.asarray(out, np.float64)

@@ -132,8 +132,16 @@ def _options(row: Floats, width: float, height: float) -> list[tuple[int, Bbox]]
     for away in range(1, 7):
         reach = away * 7 * _POINT
         for dx, dy in [(1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1)]:
-            left = x + reach * 0.9 if dx > 0 else x - reach * 0.9 - width if dx < 0 else x - width / 2
-            low = y + reach * 0.6 if dy > 0 else y - reach * 0.6 - height if dy < 0 else y - height / 2
+            left = (
+                x + reach * 0.9 if dx > 0 else x - reach * 0.9 - width if dx < 0 else x - width / 2
+            )
+            low = (
+                y + reach * 0.6
+                if dy > 0
+                else y - reach * 0.6 - height
+                if dy < 0
+                else y - height / 2
+            )
             out.append((away, Bbox.from_extents(left, low, left + width, low + height)))
     return out
 
@@ -146,8 +154,8 @@ def _cost(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
 
 
 def _overlap(a: Bbox, b: Bbox) -> float:
-    width = min(a.x1, b.x1) - max(a.x0, b.x0)
-    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    width: float = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height: float = min(a.y1, b.y1) - max(a.y0, b.y0)
     return max(width, 0.0) * max(height, 0.0)
 
 

@@ -99,11 +99,10 @@ def pens(arms: Mapping[str, str]) -> dict[str, Pen]:
 
 
 def readable(colour: str, paper: str = PAPER) -> str:
-    """The colour, darkened until text in it has a contrast of 4.5 to 1 on ``paper``."""
-    rgb = np.array(to_rgb(colour))
-    while contrast(to_hex(rgb), paper) < 4.5:
-        rgb = rgb * 0.96
-    return to_hex(rgb)
+    """The colour, moved away from ``paper`` until text in it has a contrast of 4.5 to 1."""
+    rgb, goal = np.array(to_rgb(colour)), np.full(3, 0.0 if _luminance(paper) > 0.18 else 1.0)
+    mixed = (to_hex(rgb + share * (goal - rgb)) for share in np.linspace(0, 1, 41))
+    return next(shade for shade in mixed if contrast(shade, paper) >= 4.5)
 
 
 def contrast(one: str, other: str) -> float:

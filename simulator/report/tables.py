@@ -6,7 +6,7 @@ many there are stands in the summary's ``failures``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +29,23 @@ TRAITS = {
 def dual(summary: Mapping[str, Any]) -> pd.DataFrame:
     """One row an arm and metric: arm, part (offline, simulated), metric, mean, low, high, n."""
     rows = [
-        {"arm": arm, "part": part, "metric": metric, **estimate(value)}
+        {"arm": arm, "part": part, "metric": metric, **value}
         for arm, entry in summary["arms"].items()
         for part in ("offline", "simulated")
-        for metric, value in entry[part].items()
+        for metric, value in estimates(entry, part).items()
     ]
     return pd.DataFrame(rows, columns=["arm", "part", "metric", "mean", "low", "high", "n"])
 
 
-def estimate(value: Any) -> dict[str, Any]:
-    """An estimate of the summary as mean, low, high, n; a bare number has no interval."""
-    if isinstance(value, Mapping):
-        return {key: value.get(key) for key in ("mean", "low", "high", "n")}
-    return {"mean": value, "low": None, "high": None, "n": None}
+def estimates(arm: Mapping[str, Any], part: str) -> dict[str, dict[str, Any]]:
+    """The metrics of an arm's entry in the summary, each as mean, low, high, n."""
+    if part == "simulated":
+        return {metric: dict(value) for metric, value in arm["simulated"].items()}
+    intervals_of = arm["offline_intervals"]
+    return {
+        metric: {"mean": mean, **intervals_of.get(metric, {"low": None, "high": None, "n": None})}
+        for metric, mean in arm["offline"].items()
+    }
 
 
 def comparisons(summary: Mapping[str, Any]) -> pd.DataFrame:
@@ -59,7 +63,7 @@ def exits(sessions: pd.DataFrame, confidence: float) -> pd.DataFrame:
     Columns: arm, page, agents, left (of their own will, on this page), still_browsing,
     low, high. Agents stopped by the page limit count as still browsing.
     """
-    known = _ok(sessions)
+    known = ok_sessions(sessions)
     agents = known.groupby("arm", sort=False)["agent"].size()
     left = known[~known["censored"].astype(bool)]
     last = int(known["exit_page"].max()) if len(known) else 0
@@ -70,8 +74,8 @@ def exits(sessions: pd.DataFrame, confidence: float) -> pd.DataFrame:
     still = out["agents"] - out.groupby("arm", sort=False)["left"].cumsum()
     out["still_browsing"] = still / out["agents"]
     out["low"], out["high"] = intervals.share(still, out["agents"], confidence)
-    start = out["page"] == 0
-    out.loc[start, ["low", "high"]] = 1.0
+    start = out["page"] == 0  # known, not estimated
+    out.loc[start, "low"] = out.loc[start, "high"] = out.loc[start, "still_browsing"]
     return out[["arm", "page", "agents", "left", "still_browsing", "low", "high"]]
 
 
@@ -121,7 +125,7 @@ def traits(
     share_watched (watched over shown), rating_gap (mean distance of the agent's rating from
     the rating shown beside the item).
     """
-    known = _ok(sessions)
+    known = ok_sessions(sessions)
     shown = known["shown"].astype(np.float64)
     known = known.assign(share_watched=known["watched"] / shown.where(shown > 0))
     known = known.merge(_rating_gap(exposures, items), on=["arm", "agent"], how="left")
@@ -154,7 +158,8 @@ def usable(exposures: pd.DataFrame, pages: pd.DataFrame) -> pd.DataFrame:
     return marked[marked["_failed"].isna()].drop(columns="_failed")
 
 
-def _ok(sessions: pd.DataFrame) -> pd.DataFrame:
+def ok_sessions(sessions: pd.DataFrame) -> pd.DataFrame:
+    """The sessions that can be read as behaviour."""
     return sessions[sessions["outcome"] == OK]
 
 
@@ -171,7 +176,7 @@ def write_csv(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
 
 def _harmless(table: pd.DataFrame) -> pd.DataFrame:
     out = table.copy()
-    names: Sequence[str] = [c for c in table if not pd.api.types.is_numeric_dtype(table[c])]
+    names = [c for c in table.columns if not pd.api.types.is_numeric_dtype(table[c])]
     for name in names:
         out[name] = [
             f"'{value}" if isinstance(value, str) and value[:1] in {*"=+-@\t\r"} else value

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..evaluation.offline import described as offline_metrics
+from ..evaluation.simulated import METRICS
+
 DASH = "–"
 """Stands for a number that does not exist (undefined or missing)."""
 
@@ -18,47 +21,35 @@ _UNPRINTABLE = re.compile(
 
 @dataclass(frozen=True)
 class Wording:
-    """``short`` heads a column, ``label`` an axis, ``meaning`` is one sentence, ``digits``
+    """``short`` heads a column, ``label`` an axis, ``meaning`` says what it is, ``digits``
     after the point; ``better`` is +1 where more is better, 0 where neither is."""
 
     short: str
     label: str
-    meaning: str
+    meaning: str = ""
     digits: int = 3
     better: int = 1
 
 
 _SIMULATED = {
-    "p_view": Wording(
-        "P_view", "share watched", "Watched items over shown items, an agent's mean."
-    ),
-    "n_like": Wording("N_like", "liked items", "Ratings of 4 or more an agent.", 2),
-    "p_like": Wording(
-        "P_like", "share liked", "Items rated 4 or more over shown items, an agent's mean."
-    ),
-    "n_exit": Wording("N_exit", "exit page", "The last page an agent looked at.", 2),
-    "s_sat": Wording(
-        "S_sat", "satisfaction", "What the agent said in its exit interview.", 2
-    ),
-    "mean_rating": Wording("rating", "mean rating", "An agent's mean rating.", 2),
-    "genre_entropy": Wording(
-        "genre entropy", "genre entropy", "How varied the genres were that an agent watched.", 2, 0
-    ),
-    "repeat_rate": Wording(
-        "repeats", "repeat rate", "Share of shown items that an earlier round had shown.", 3, -1
-    ),
-    "return_intent": Wording(
-        "return", "return intent", "How likely the agent says it is to come back, 0 to 1.", 2
-    ),
+    "p_view": ("P_view", "share watched", 3),
+    "n_like": ("N_like", "liked items", 2),
+    "p_like": ("P_like", "share liked", 3),
+    "n_exit": ("N_exit", "exit page", 2),
+    "s_sat": ("S_sat", "satisfaction", 2),
+    "mean_rating": ("rating", "mean rating", 2),
+    "genre_entropy": ("genre entropy", "genre entropy, bits", 2),
+    "repeat_rate": ("repeats", "share shown before", 3),
+    "return_intent": ("return", "return intent", 2),
 }
 _OFFLINE = {
-    "recall": Wording("Recall", "Recall", "Share of the held-out items that the list holds."),
-    "ndcg": Wording("nDCG", "nDCG", "Held-out items in the list, those nearer the top count more."),
-    "precision": Wording("Precision", "precision", "Share of the list that is held-out."),
-    "hit": Wording("Hit", "hit rate", "Share of users with a held-out item in the list."),
-    "mrr": Wording("MRR", "reciprocal rank", "One over the rank of the first held-out item."),
-    "coverage": Wording("Coverage", "coverage", "Share of the catalogue in anybody's list.", 3, 0),
-    "novelty": Wording("Novelty", "novelty", "Mean bits of surprise of a listed item.", 2, 0),
+    "recall": ("Recall", 3, 1),
+    "ndcg": ("nDCG", 3, 1),
+    "precision": ("Precision", 3, 1),
+    "hit": ("Hit", 3, 1),
+    "mrr": ("MRR", 3, 1),
+    "coverage": ("Coverage", 3, 0),
+    "novelty": ("Novelty", 2, 0),
 }
 
 
@@ -68,20 +59,21 @@ def wording(metric: str) -> Wording:
     >>> wording("ndcg@20").short, wording("p_view").short, wording("dwell_time").label
     ('nDCG@20', 'P_view', 'dwell time')
     """
-    if metric in _SIMULATED:
-        return _SIMULATED[metric]
     stem, _, cutoff = metric.partition("@")
     if cutoff and stem in _OFFLINE:
-        words = _OFFLINE[stem]
-        return Wording(
-            f"{words.short}@{cutoff}",
-            f"{words.label}@{cutoff}",
-            words.meaning,
-            words.digits,
-            words.better,
-        )
+        short, digits, better = _OFFLINE[stem]
+        meaning = dict(offline_metrics()).get(f"{stem}@K", "").replace("K", cutoff)
+        return Wording(f"{short}@{cutoff}", f"{short}@{cutoff}", _sentence(meaning), digits, better)
     plain = clean(metric.replace("_", " "))
-    return Wording(plain, plain, "")
+    short, label, digits = _SIMULATED.get(metric, (plain, plain, 3))
+    if metric not in METRICS:
+        return Wording(short, label, digits=digits)
+    known = METRICS[metric]
+    return Wording(short, label, _sentence(known.doc), digits, known.better)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def clean(text: object) -> str:
@@ -136,6 +128,16 @@ def probability(p: float | None) -> str:
     if p is None or not math.isfinite(p):
         return DASH
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def money(usage: Mapping[str, Any]) -> str:
+    """What calls cost; a dash where a price is unknown.
+
+    >>> money({"cost_usd": 0.0123, "calls": 9}), money({"cost_usd": None, "calls": 9})
+    ('0.01 USD', '–')
+    """
+    cost = usage["cost_usd"]
+    return DASH if cost is None else f"{cost:.2f} USD"
 
 
 def duration(seconds: float | None) -> str:

@@ -57,15 +57,15 @@ def _points(subject: Subject, offline: str, simulated: str) -> list[Point]:
     """Arms that have both metrics; an end of an interval that is missing is the mean."""
     table = subject.tables["dual"].set_index(["arm", "metric"])[["mean", "low", "high"]]
     table = table.apply(pd.to_numeric).astype("float64")
-    ends = table.assign(low=table["low"].fillna(table["mean"]), high=table["high"].fillna(table["mean"]))
+    ends = table.assign(
+        low=table["low"].fillna(table["mean"]), high=table["high"].fillna(table["mean"])
+    )
     found = ends.dropna().to_dict("index")
     out = []
     for arm, pen in subject.pens.items():
         x, y = found.get((arm, offline)), found.get((arm, simulated))
         if x and y:
-            out.append(
-                Point(pen, x["mean"], y["mean"], x["low"], x["high"], y["low"], y["high"])
-            )
+            out.append(Point(pen, x["mean"], y["mean"], x["low"], x["high"], y["low"], y["high"]))
     return out
 
 

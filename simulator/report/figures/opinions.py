@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def _rows_of_bars(subject: Subject, table: str, metric: str, title: str) -> Draw
     fig, ax = style.panel(title, note, labels_left=labels, labels_right=["0.00"], height=height)
     scale = 0.76 / float(frame["share"].max())
     answers = sorted(frame[value].unique())
-    width = 0.86 * min((b - a for a, b in zip(answers, answers[1:], strict=False)), default=1.0)
+    width = 0.86 * min((b - a for a, b in pairwise(answers)), default=1.0)
     first, last = min(scale_ends[0], answers[0]), max(scale_ends[1], answers[-1])
     ax.set_xlim(first - 0.7, last + 0.7)
     ax.set_ylim(-(len(pens) - 1) - 0.12, 1.0)

@@ -15,8 +15,9 @@ SECTION = "The simulation, step by step"
 _PANELS = {
     "active": (
         "agents",
-        "Agents at each step",
-        "How many agents looked at a page in each step of the simulation; one step is one page.",
+        "Agents still browsing after each step",
+        "How many agents were left after each step of the simulation; one step is one page for "
+        "everybody still there, and after the last one nobody is.",
     ),
     "satisfaction": (
         "satisfaction so far, 1 to 10",

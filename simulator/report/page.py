@@ -1,0 +1,235 @@
+"""report.html: what it says, as plain values, and the template that lays it out."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..storage.plain import plain
+from . import protocol
+from .comparing import comparison_groups, verdict_matrix
+from .figures import Drawing
+from .frames import Frames
+from .style import Pen, readable
+from .tables import estimates
+from .wording import DASH, Wording, clean, duration, half_width, missing, money, number, wording
+
+_HERE = Path(__file__).parent
+_DARK = "#14181D"
+
+MAIN = ("recall", "ndcg", "p_view", "n_like", "p_like", "n_exit", "s_sat")
+"""What the dual table shows first; the other metrics follow below it."""
+
+
+def render(
+    summary: Mapping[str, Any],
+    frames: Frames,
+    drawings: Sequence[Drawing],
+    pens: Mapping[str, Pen],
+    leaders: Mapping[str, str | None],
+) -> str:
+    """The whole page; the same input gives the same text."""
+    style = _style(pens)
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["clean"] = clean
+    tones = {arm: f"a{i}" for i, arm in enumerate(pens)}
+    run, dataset = frames.run, frames.run.dataset
+    main, more = dual_columns(summary)
+    groups = comparison_groups(summary, [*main, *more])
+    return environment.get_template("page.html.j2").render(
+        run=run,
+        dataset=dataset,
+        style=Markup(style),  # ours alone: page.css and colours
+        style_hash=_sha256(style),
+        tones=tones,
+        facts=_facts(frames),
+        tables=[
+            {"columns": columns, "rows": _dual_rows(summary, columns, leaders)}
+            for columns in (main, more)
+            if columns
+        ],
+        control=summary.get("control") or "",
+        compared=bool(groups),
+        matrix=verdict_matrix(summary, [*main, *more]),
+        groups=[group for group in groups if group["metric"] in main],
+        more_groups=[group for group in groups if group["metric"] not in main],
+        level=f"{frames.confidence * 100:g} %",
+        sections=_sections(drawings),
+        health=_health(summary),
+        protocol=protocol.lines(frames.run),
+        response=protocol.response_note(run.scenario),
+        fits=_fits(frames.arms),
+        settings=_yaml(run.scenario),
+        versions=run.versions,
+        metrics=[(name, wording(name)) for name in metric_names(summary)],
+    )
+
+
+def metric_names(summary: Mapping[str, Any]) -> list[str]:
+    """Every metric that any arm has, offline ones first, in the summary's order."""
+    parts = [entry[part] for part in ("offline", "simulated") for entry in summary["arms"].values()]
+    return list(dict.fromkeys(name for part in parts for name in part))
+
+
+def dual_columns(summary: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The metrics of the dual table, and the others."""
+    names = metric_names(summary)
+    by_stem = {stem: [n for n in names if n.partition("@")[0] == stem] for stem in MAIN}
+    main = [name for stem in MAIN for name in by_stem[stem]]
+    return main, [name for name in names if name not in main]
+
+
+def _dual_rows(
+    summary: Mapping[str, Any], columns: Sequence[str], leaders: Mapping[str, str | None]
+) -> list[dict[str, Any]]:
+    rows = []
+    for arm, entry in summary["arms"].items():
+        both = {**estimates(entry, "offline"), **estimates(entry, "simulated")}
+        cells = [_cell(both.get(name), wording(name)) for name in columns]
+        for name, cell in zip(columns, cells, strict=True):
+            cell["leads"] = leaders.get(name) == arm
+        rows.append({"arm": arm, "cells": cells})
+    return rows
+
+
+def _cell(found: Mapping[str, Any] | None, words: Wording) -> dict[str, Any]:
+    if found is None:
+        return {"mean": DASH, "half": "", "n": None, "interval": ""}
+    half = half_width(found)
+    return {
+        "mean": number(found["mean"], words.digits),
+        "half": "" if missing(half) else f"±\u2009{number(half, words.digits)}",
+        "n": found["n"],
+        "interval": ""
+        if missing(half)
+        else f"{number(found['low'], words.digits)} to {number(found['high'], words.digits)}",
+    }
+
+
+def _facts(frames: Frames) -> list[tuple[str, str]]:
+    """The run at a glance: label and value."""
+    run, dataset = frames.run, frames.run.dataset
+    session = run.scenario.get("session", {})
+    size = ", ".join(
+        f"{dataset[key]:,} {key}"
+        for key in ("users", "items", "interactions")
+        if isinstance(dataset.get(key), int)
+    )
+    pages = f"up to {session['max_pages']} pages of {session['page_size']}" if session else DASH
+    rounds = int(run.scenario.get("rounds", 1))
+    out = [
+        ("data set", f"{dataset.get('name', DASH)}: {size}" if size else str(dataset.get("name"))),
+        ("audience", f"{len(frames.agents):,} agents, the same for every arm"),
+        ("a visit", f"{pages}, {session.get('order', 'ranked')} order"),
+        ("answers by", protocol.response_name(run.scenario)),
+        ("seed", str(run.seed)),
+        ("status", run.status),
+    ]
+    if rounds > 1:
+        learned = run.scenario.get("feedback", "none")
+        out.insert(
+            3, ("rounds", f"{frames.round} of {rounds} (figures: the last); feedback {learned}")
+        )
+    return out
+
+
+def _sections(drawings: Sequence[Drawing]) -> list[dict[str, Any]]:
+    out: dict[str, list[dict[str, str]]] = {}
+    for drawing in drawings:
+        image = base64.b64encode(drawing.image).decode("ascii")
+        shown = {
+            "title": drawing.title,
+            "caption": drawing.caption,
+            "source": f"data:image/png;base64,{image}",
+        }
+        out.setdefault(drawing.section, []).append(shown)
+    return [{"title": title, "figures": figures} for title, figures in out.items()]
+
+
+def _health(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Per arm: sessions, those that failed, what failed, what it cost."""
+    rows = []
+    for arm, entry in summary["arms"].items():
+        usage, seconds, failures = entry["usage"], entry["seconds"], entry["failures"]
+        failed = sum(n for kind, n in failures.items() if not kind.startswith("interview: "))
+        rows.append(
+            {
+                "arm": arm,
+                "sessions": f"{entry['sessions']:,}",
+                "failed": failed,
+                "failures": ", ".join(f"{clean(k)}: {v:,}" for k, v in failures.items()),
+                "limit": _share(entry["censored"], entry["sessions"] - failed),
+                "calls": f"{usage['calls']:,}",
+                "cached": f"{usage['cached']:,}",
+                "tokens": f"{usage['tokens_in'] + usage['tokens_out']:,}",
+                "cost": money(usage),
+                "train": duration(seconds["train"]),
+                "simulate": duration(seconds["simulate"]),
+            }
+        )
+    return rows
+
+
+def _share(count: int, n: int) -> str:
+    return f"{100 * count / n:.0f}\u2009%" if n else DASH
+
+
+def _fits(arms: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each arm's recommender, its settings as resolved, and what its training reported."""
+    return [
+        {
+            "arm": str(row["arm"]),
+            "recommender": row["recommender"],
+            "settings": _pairs(row["settings"]),
+            "report": _pairs(row["fit_report"]),
+        }
+        for row in arms.to_dict("records")
+    ]
+
+
+def _pairs(values: Any) -> str:
+    def shown(value: Any) -> str:
+        return f"{value:.5g}" if isinstance(value, float) else clean(value)
+
+    plain_values = [(k, v) for k, v in dict(values or {}).items() if not isinstance(v, list | dict)]
+    return ", ".join(f"{clean(k)} {shown(v)}" for k, v in plain_values) or DASH
+
+
+def _yaml(scenario: Mapping[str, Any]) -> str:
+    from ruamel.yaml import YAML  # a tenth of a second, needed here alone
+
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.width = 96
+    out = io.StringIO()
+    writer.dump(plain(scenario), out)
+    return out.getvalue().rstrip("\n")
+
+
+def _style(pens: Mapping[str, Pen]) -> str:
+    """The style sheet with a class an arm: its colour, and its shade for text by theme."""
+    light = [f".a{i}{{--c:{p.colour};--t:{p.ink}}}" for i, p in enumerate(pens.values())]
+    dark = [
+        f".a{i}{{--c:{readable(p.colour, _DARK)};--t:{readable(p.colour, _DARK)}}}"
+        for i, p in enumerate(pens.values())
+    ]
+    css = (_HERE / "page.css").read_text(encoding="utf-8")
+    return "\n".join([css, *light, "@media(prefers-color-scheme:dark){", *dark, "}"])
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
