@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from .interface import Catalogue, Floats, IntArray, RatedHistory
+from .interface import Catalogue, Floats, RatedHistory
 
 
 def genre_matrix(catalogue: Catalogue) -> tuple[sp.csr_array, tuple[str, ...]]:
@@ -38,15 +38,6 @@ def history_matrix(
     )
     out.sum_duplicates()
     return out
-
-
-def select(history: RatedHistory, index: IntArray) -> RatedHistory:
-    """The histories of some users, in the order of ``index``."""
-    starts, ends = history.indptr[index], history.indptr[np.asarray(index) + 1]
-    lengths = ends - starts
-    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    positions = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
-    return RatedHistory(indptr, history.item[positions], history.rating[positions])
 
 
 def shown_or_middle(catalogue: Catalogue) -> Floats:

@@ -11,7 +11,7 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -101,6 +101,8 @@ def _words(wanted: Any) -> str:
     """A type for people, ranges left to the error message."""
     if get_origin(wanted) is Annotated:
         return _words(get_args(wanted)[0])
+    if get_origin(wanted) is Literal:
+        return f"one of {', '.join(map(str, get_args(wanted)))}"
     if get_origin(wanted) is tuple:
         return f"({', '.join(_words(one) for one in get_args(wanted))})"
     return wanted.__name__ if type(wanted) is type else str(wanted)

@@ -26,8 +26,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from agents.features import select
-from agents.interface import NO_ITEM, Audience, Page, Profiles
+from agents.interface import NO_ITEM, Audience, Page, Profiles, RatedHistory
 from agents.registry import create
 from agents.response.behavioural import Behavioural
 from agents.response.parameters import Parameters
@@ -125,8 +124,17 @@ def audience_part(world: World, users: IntArray) -> Audience:
     """Some of the world's agents, by row."""
     whole = world.audience
     return Audience(
-        whole.agent[users], profile_rows(whole.profiles, users), select(whole.history, users)
+        whole.agent[users], profile_rows(whole.profiles, users), history_rows(whole.history, users)
     )
+
+
+def history_rows(history: RatedHistory, index: IntArray) -> RatedHistory:
+    """The histories of some users, in the order of ``index``."""
+    starts, ends = history.indptr[index], history.indptr[np.asarray(index) + 1]
+    lengths = ends - starts
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    positions = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
+    return RatedHistory(indptr, history.item[positions], history.rating[positions])
 
 
 def profile_rows(profiles: Profiles, rows: IntArray) -> Profiles:
@@ -177,7 +185,7 @@ def controls(
 ) -> pd.DataFrame:
     """How the watch rate answers to who, what and where."""
     order = np.roll(np.arange(len(audience)), len(audience) // 2)
-    strangers = Audience(audience.agent, audience.profiles, select(audience.history, order))
+    strangers = Audience(audience.agent, audience.profiles, history_rows(audience.history, order))
     no_slot = create("behavioural", {**model.settings, "slot_effect": 0.0})
     assert isinstance(no_slot, Behavioural)
     pages = ranked.reshape(len(ranked), PAGES, SIZE)

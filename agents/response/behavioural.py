@@ -131,7 +131,7 @@ class BehaviouralVisit(Visit):
         rating = self._ratings(page.row, item, own, watched)
         satisfaction = self._move(page.row, there, interest, watched)
         fatigue = expit(self._p.tiring * (page.number - self._patience[page.row]))
-        leave = self._leaves(page, satisfaction, fatigue) | ~there.any(axis=1)
+        leave = self._leaves(page, satisfaction) | ~there.any(axis=1)
         return Answers(
             interest=interest.astype(np.float32),
             aligned=there & (appeal >= 0.0),
@@ -214,7 +214,7 @@ class BehaviouralVisit(Visit):
         self._satisfaction[row] = after
         return np.asarray(after)
 
-    def _leaves(self, page: Page, satisfaction: Floats, fatigue: Floats) -> BoolArray:
+    def _leaves(self, page: Page, satisfaction: Floats) -> BoolArray:
         p = self._p
         tired = p.tiring * (page.number - self._patience[page.row])
         odds = tired - p.exit_satisfaction * (satisfaction - p.satisfaction_level)

@@ -21,7 +21,11 @@ Satisfaction = Annotated[float, Field(ge=1, le=10)]
 Pages = Annotated[float, Field(ge=0, le=1000)]
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, allow_inf_nan=False))
+@dataclass(
+    frozen=True,
+    kw_only=True,
+    config=ConfigDict(strict=True, allow_inf_nan=False, extra="forbid"),
+)
 class Parameters:
     """The model's settings; a value of the wrong type or out of range is refused."""
 
