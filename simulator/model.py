@@ -133,15 +133,19 @@ class Audition(mesa.Model):  # type: ignore[misc]
         row.sort()
         ranked = self._rank(row, number)
         some = (ranked != NO_ITEM).any(axis=1)
-        nothing_left, row, ranked = row[~some], row[some], ranked[some]
+        self._end(row[~some], NOTHING_LEFT)
+        before = len(row)
+        if some.any():
+            self._turn(row[some], ranked[some], number)
+        self.exits = before - len(self.agents)
+        self.datacollector.collect(self)
+
+    def _turn(self, row: IntArray, ranked: IntArray, number: int) -> None:
         item, rank = self._order(row, ranked, number)
         page = Page(row=row, item=item, number=number, round=self.round)
         answers = self.visit.turn(page)
         self._write(page, rank, answers)
-        gone = self._note(page, answers)
-        self._end(nothing_left, NOTHING_LEFT)
-        self.exits = len(gone) + len(nothing_left)
-        self.datacollector.collect(self)
+        self._note(page, answers)
 
     def _rank(self, row: IntArray, number: int) -> IntArray:
         """(B, page_size) items for this page, best first."""
@@ -212,8 +216,8 @@ class Audition(mesa.Model):  # type: ignore[misc]
             agent_of_row=agent,
         )
 
-    def _note(self, page: Page, answers: Answers) -> IntArray:
-        """Take the answers into the sessions; returns the rows that are gone now."""
+    def _note(self, page: Page, answers: Answers) -> None:
+        """Take the answers into the sessions; who left, failed or has seen enough is gone."""
         s, row = self.sessions, page.row
         start = (page.number - 1) * self.page_size
         stop = start + page.item.shape[1]
@@ -229,14 +233,13 @@ class Audition(mesa.Model):  # type: ignore[misc]
         leave = answers.leave & ok
         limit = ok & ~leave & (page.number >= self.max_pages)
         s.censored[row[limit]] = True
-        for position in np.nonzero(~ok)[0]:
+        for position in np.nonzero(~ok)[0].tolist():
             s.outcome[row[position]] = answers.outcome[position]
-        for position in np.nonzero(leave)[0]:
+        for position in np.nonzero(leave)[0].tolist():
             s.exit_reason[row[position]] = answers.reason[position]
         self._end(row[leave], None)
         self._end(row[~ok], FAILED)
         self._end(row[limit], PAGE_LIMIT)
-        return row[leave | limit | ~ok]
 
     def _end(self, row: IntArray, reason: str | None) -> None:
         for r in row.tolist():

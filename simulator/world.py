@@ -225,10 +225,14 @@ def _rows(history: RatedHistory, users: IntArray) -> RatedHistory:
 
 
 def _union(split: Split, parts: tuple[str, ...], dataset: Dataset) -> sp.csr_array:
-    out = sp.csr_array((dataset.n_users, dataset.n_items), dtype=np.float32)
-    for part in parts:
-        out = out + getattr(split, part).matrix
-    return out.tocsr()
+    events: list[Interactions] = [getattr(split, part) for part in parts]
+    nothing = np.empty(0, dtype=np.int64)
+    return Interactions(
+        np.concatenate([nothing, *(part.user for part in events)]),
+        np.concatenate([nothing, *(part.item for part in events)]),
+        dataset.n_users,
+        dataset.n_items,
+    ).matrix
 
 
 def _given(dataset: Dataset, users: IntArray) -> GivenProfiles | None:

@@ -109,6 +109,11 @@ def test_broken_scenario(tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPa
     expect_one_line(tmp_path, *named)
 
 
+def _folder_instead(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def _text(text: str) -> Callable[[Path], object]:
     return lambda path: path.write_text(text, encoding="utf-8")
 
@@ -129,7 +134,7 @@ DATA: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         lambda path: path.write_bytes(gzip.compress(LOG.encode() * 50)[:60]),
         ("log.csv",),
     ),
-    "a folder": (lambda path: (path.unlink(), path.mkdir()), ("log.csv",)),
+    "a folder": (_folder_instead, ("log.csv",)),
 }
 
 
