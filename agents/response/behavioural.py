@@ -195,7 +195,7 @@ class BehaviouralVisit(Visit):
         opinion = self._tastes.generosity[who] + point * (felt + p.rating_spread * luck)
         rating = self._shown[what] + (1.0 - self._pull[who]) * opinion
         step = rating_step(self._scale)
-        out[watched] = np.clip(low + step * np.rint((rating - low) / step), low, high)
+        out[watched] = np.clip(low + step * np.floor((rating - low) / step + 0.5), low, high)
         return out
 
     def _move(
