@@ -172,7 +172,7 @@ class Audition(mesa.Model):  # type: ignore[misc]
 
     def _excluded(self, row: IntArray) -> sp.csr_array:
         """Known items of each user, and everything this session has shown."""
-        known = self.known[row]
+        known = self.known[self.audience.agent[row]]
         if not self.sessions.width:
             return known
         shown = self.sessions.shown[row, : self.sessions.width]

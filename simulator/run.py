@@ -23,12 +23,19 @@ import numpy.typing as npt
 import scipy.sparse as sp
 import torch
 
-from agents.interface import NO_ITEM
+from agents.interface import NO_ITEM, AgentError
 from recommenders import checkpoint
-from recommenders.interface import Histories, Interactions, Query, Recommender
+from recommenders.interface import (
+    Histories,
+    Interactions,
+    Query,
+    Recommender,
+    RecommenderError,
+)
 from recommenders.ranking import recommend
 
 from . import __version__
+from .errors import AuditionError
 from .evaluation.offline import offline_metrics
 from .model import Arm, Audition, Sessions
 from .progress import Progress
@@ -97,6 +104,8 @@ def execute(
         raise
     except BaseException as error:
         store.end_run(run_id, status="failed", error=f"{type(error).__name__}: {error}")
+        if isinstance(error, AgentError | RecommenderError):
+            raise AuditionError(f"{file}: run {store.run_name(run_id)} failed: {error}") from None
         raise
     store.end_run(run_id, status="finished")
     progress.say(f"simulated in {time.perf_counter() - started:.1f} s")

@@ -169,7 +169,8 @@ def test_shuffled_order_moves_slots_and_keeps_ranks(tmp_path: Path) -> None:
 
 
 def test_the_catalogue_can_run_out(tmp_path: Path) -> None:
-    chosen = scenario(POP, session={"page_size": 30, "max_pages": 5}, agents={"response": FIRST})
+    agents = {"count": 12, "response": FIRST}
+    chosen = scenario(POP, session={"page_size": 30, "max_pages": 5}, agents=agents)
     with Played(tmp_path, chosen) as played:
         sessions = played.sessions
         assert set(sessions["exit_reason"]) == {"nothing left to show"}
