@@ -7,8 +7,9 @@ Runs Agent4Rec's setting (its users, split and traits; train and test items hidd
 of 4) with the behavioural model and prints: the arms' aggregate figures beside the
 published ones, behaviour by trait, controls (profiles shuffled between agents, reversed
 slots, no slot effect), how well taste alone finds held-out items, ratings against the
-users' own, and the published run's pages answered by this model. Agents 0 to 499 were
-used to choose the defaults ("tune"); the others ("check") were not looked at while doing so.
+users' own, and the published run's pages answered by this model. The defaults were chosen
+on agents 0 to 499 ("tune"); "check" is the others. Two choices of form were made on all
+of them; docs/agents.md says which.
 """
 
 from __future__ import annotations
