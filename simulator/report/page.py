@@ -70,6 +70,7 @@ def render(
         level=f"{frames.confidence * 100:g} %",
         sections=_sections(drawings),
         health=_health(summary),
+        called=any(e["usage"]["calls"] or e["usage"]["cached"] for e in summary["arms"].values()),
         protocol=protocol.lines(frames.run),
         response=protocol.response_note(run.scenario),
         fits=_fits(frames.arms),

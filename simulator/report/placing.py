@@ -14,6 +14,7 @@ from .style import Pen, text_width
 
 Floats = npt.NDArray[np.float64]
 _POINT = 1 / 72
+_PASSES = 3
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> Floats:
@@ -89,18 +90,30 @@ def label_points(ax: Axes, points: Sequence[Point]) -> None:
     frame = ax.get_window_extent().transformed(
         ax.get_figure(root=True).dpi_scale_trans.inverted()  # type: ignore[union-attr]
     )
-    taken = [box for row in inches for box in _boxes(row)]
-    # The most crowded choose first.
+    covered = [box for row in inches for box in _boxes(row)]
+    # The most crowded choose first; then each may choose again, knowing the others.
     crowd = [float(np.sort(np.hypot(*(inches[:, :2] - p[:2]).T))[1:3].sum()) for p in inches]
-    for i in np.argsort(crowd, kind="stable"):
-        width, height = text_width([points[i].pen.name]), 11 * _POINT
-        options = [
-            (_cost(box, taken, frame) + 0.02 * away, box, away)
-            for away, box in _options(inches[i], width, height)
-        ]
-        _, box, away = min(options, key=lambda option: option[0])
-        taken.append(box)
-        _write(ax, points[i], inches[i], box, connect=away > 2)
+    order = [int(i) for i in np.argsort(crowd, kind="stable")]
+    chosen: dict[int, tuple[int, Bbox]] = {}
+    for i in order * _PASSES:
+        names = [box for k, (_, box) in chosen.items() if k != i]
+        chosen[i] = _choose(points[i].pen.name, inches, i, [*covered, *names], frame)
+    for i, (away, box) in chosen.items():
+        _write(ax, points[i], inches[i], box, connect=away > 1)
+
+
+def _choose(
+    name: str, inches: Floats, i: int, taken: Sequence[Bbox], frame: Bbox
+) -> tuple[int, Bbox]:
+    """The least bad place for a point's name, and how many steps it is away."""
+    width, height = text_width([name]) + 2 * _POINT, 11 * _POINT
+    own, others = inches[i, :2], np.delete(inches[:, :2], i, axis=0)
+
+    def badness(option: tuple[int, Bbox]) -> float:
+        away, box = option
+        return _cost(box, taken, frame) + 0.02 * away + _mistakable(box, own, others)
+
+    return min(_options(inches[i], width, height), key=badness)
 
 
 def _in_inches(ax: Axes, points: Sequence[Point]) -> Floats:
@@ -126,23 +139,20 @@ def _boxes(row: Floats) -> list[Bbox]:
 
 
 def _options(row: Floats, width: float, height: float) -> list[tuple[int, Bbox]]:
-    """Places around a point, near ones first, each with how many steps it is away."""
+    """Places around a point, near ones first, each with how many steps it is away: beside
+    it, and above and below it with the name slid along."""
     x, y = row[0], row[1]
     out = []
     for away in range(1, 7):
-        reach = away * 7 * _POINT
-        for dx, dy in [(1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1)]:
-            left = (
-                x + reach * 0.9 if dx > 0 else x - reach * 0.9 - width if dx < 0 else x - width / 2
-            )
-            low = (
-                y + reach * 0.6
-                if dy > 0
-                else y - reach * 0.6 - height
-                if dy < 0
-                else y - height / 2
-            )
-            out.append((away, Bbox.from_extents(left, low, left + width, low + height)))
+        reach = away * 6 * _POINT
+        beside = [(x + reach, y + up * reach * 0.7 - height / 2) for up in (1, -1, 0)]
+        beside += [(left - 2 * reach - width, low) for left, low in beside]
+        levels = (y + reach * 0.8, y - reach * 0.8 - height)
+        slid = [(x - part * width, low) for low in levels for part in (0.5, 0.25, 0.75, 0.0, 1.0)]
+        out += [
+            (away, Bbox.from_extents(left, low, left + width, low + height))
+            for left, low in [*beside, *slid]
+        ]
     return out
 
 
@@ -151,6 +161,19 @@ def _cost(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
     covered = sum(_overlap(box, other) for other in taken)
     outside = box.width * box.height - _overlap(box, frame)
     return 100 * (covered + 2 * outside)
+
+
+def _mistakable(box: Bbox, own: Floats, others: Floats) -> float:
+    """A charge for a name that stands clearly nearer to another point than to its own."""
+    if not len(others):
+        return 0.0
+
+    def gap(at: Floats) -> Floats:
+        nearest = np.clip(at, [box.x0, box.y0], [box.x1, box.y1])
+        out: Floats = np.hypot(*(at - nearest).T)
+        return out
+
+    return 5.0 if gap(others).min() < 0.75 * gap(own[None]).min() else 0.0
 
 
 def _overlap(a: Bbox, b: Bbox) -> float:
@@ -162,7 +185,8 @@ def _overlap(a: Bbox, b: Bbox) -> float:
 def _write(ax: Axes, point: Point, row: Floats, box: Bbox, *, connect: bool) -> None:
     offset = ((box.x0 - row[0]) * 72, ((box.y0 + box.y1) / 2 - row[1]) * 72)
     line = {"arrowstyle": "-", "color": point.pen.colour, "lw": 0.7, "alpha": 0.6, "shrinkA": 0}
-    side = 0.0 if offset[0] >= 0 else 1.0
+    across = float(np.clip((row[0] - box.x0) / box.width, 0, 1))
+    up = 0.0 if box.y0 > row[1] else 1.0 if box.y1 < row[1] else 0.5
     ax.annotate(
         point.pen.name,
         xy=(point.x, point.y),
@@ -170,5 +194,5 @@ def _write(ax: Axes, point: Point, row: Floats, box: Bbox, *, connect: bool) -> 
         textcoords="offset points",
         va="center",
         color=point.pen.ink,
-        arrowprops={**line, "relpos": (side, 0.5)} if connect else None,
+        arrowprops={**line, "relpos": (across, up)} if connect else None,
     )

@@ -40,15 +40,15 @@ def _panel(subject: Subject, offline: str, simulated: str) -> Iterator[Drawing]:
         ax.hlines(point.y, point.x_low, point.x_high, color=colour, lw=1.4, alpha=0.6)
         ax.vlines(point.x, point.y_low, point.y_high, color=colour, lw=1.4, alpha=0.6)
         ax.plot(point.x, point.y, point.pen.marker, color=colour, ms=7.5, mec="white", mew=1)
-    ax.margins(0.14)
+    ax.margins(x=0.14, y=0.2)
     ax.set_xlabel(f"{across.label}, offline")
     ax.set_ylabel(f"{up.label}, simulated")
     label_points(ax, points)
     name = f"dual_{offline.partition('@')[0]}_{simulated}"
     caption = (
-        f"Each point is an arm: further right is a better {across.short} on held-out data, "
-        f"higher is a better {up.short} before the audience; where the order differs between "
-        "the two axes, offline evaluation would have misjudged the arms."
+        f"Each point is an arm: further right is better {across.short} on held-out data, "
+        f"further up is a higher {up.label} before the audience; arms that stand in another order "
+        "upwards than to the right are ones that offline evaluation alone would have misjudged."
     )
     yield finish(fig, name, SECTION, title, caption)
 

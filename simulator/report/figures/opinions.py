@@ -61,8 +61,8 @@ def _rows_of_bars(subject: Subject, table: str, metric: str, title: str) -> Draw
     ax.set_xlabel(f"{value} given")
     ax.text(last + 0.7, 0.98, "mean", va="top", color=style.SOFT)
     caption = (
-        f"How often each {value} was given, an arm a row (all bars share one scale); the darker "
-        "line is the mean, its width the interval."
+        f"How often each {value} was given, an arm a row (all bars share one scale); the "
+        "upright line is the mean, its shade the interval."
     )
     return finish(fig, table, SECTION, title, caption)
 

@@ -14,7 +14,7 @@ SECTION = "The simulation, step by step"
 
 _PANELS = {
     "active": (
-        "agents",
+        "agents still browsing",
         "Agents still browsing after each step",
         "How many agents were left after each step of the simulation; one step is one page for "
         "everybody still there, and after the last one nobody is.",
