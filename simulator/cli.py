@@ -30,6 +30,7 @@ app = typer.Typer(
 # The exception above typer.BadParameter that every usage error is; typer exports no name for it.
 _USAGE: Any = typer.BadParameter.__mro__[1]
 
+INTERRUPTED = 130
 OUT = Path("runs")
 STORE = "runs/audition.db"
 
@@ -240,18 +241,22 @@ def _print(renderable: Any) -> None:
 
 def main() -> None:
     """Entry point: a user's mistake is one line on stderr, never a traceback."""
+    code = 0
     try:
-        # Without standalone mode the value of typer.Exit comes back as the return value.
-        sys.exit(app(standalone_mode=False) or 0)
+        # Without standalone mode the code of typer.Exit comes back as the return value; for
+        # Ctrl-C that is 130.
+        code = app(standalone_mode=False) or 0
     except AuditionError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted; what was finished is in the store", file=sys.stderr)
-        sys.exit(130)
+        code = INTERRUPTED
     except _USAGE as error:
         if not sys.argv[1:]:
             error.show()
         else:
             print(f"error: {error.format_message()} (audition --help)", file=sys.stderr)
-        sys.exit(2)
+        code = 2
+    if code == INTERRUPTED:
+        print("interrupted; the pages that were finished are in the store", file=sys.stderr)
+    sys.exit(code)

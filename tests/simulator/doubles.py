@@ -6,9 +6,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from agents.interface import OK, Answers, Audience, Catalogue, Interviews, Luck, Page
+from agents.interface import (
+    OK,
+    Answers,
+    Audience,
+    Catalogue,
+    Interviews,
+    Luck,
+    Page,
+    ResponseModel,
+    Visit,
+)
 from agents.interface import IntArray as Rows
-from agents.interface import ResponseModel, Visit
 from recommenders.interface import FloatArray, Query
 from recommenders.popularity import Popularity
 

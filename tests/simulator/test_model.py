@@ -41,14 +41,13 @@ class Played:
     def __init__(self, folder: Path, chosen: Scenario) -> None:
         folder.mkdir(exist_ok=True)
         self.store = Store.open(folder / "s.db")
-        self.name = execute(
-            chosen,
-            "test",
-            self.store,
-            name=None,
-            checkpoints=folder / "checkpoints",
-            progress=Progress(quiet=True),
-        )
+        self.name = self.run(chosen, self.store, folder)
+
+    @staticmethod
+    def run(chosen: Scenario, store: Store, folder: Path) -> str:
+        quiet = Progress(quiet=True)
+        checkpoints = folder / "checkpoints"
+        return execute(chosen, "test", store, name=None, checkpoints=checkpoints, progress=quiet)
 
     def __enter__(self) -> Played:
         return self
@@ -226,25 +225,14 @@ def test_the_data_collector_logs_every_step(tmp_path: Path) -> None:
 def test_a_failing_run_says_so_in_its_row(tmp_path: Path) -> None:
     nowhere = {**FIRST, "broken_page": -1}
     chosen = scenario(POP, agents={"count": 12, "response": nowhere})
-    store = Store.open(tmp_path / "s.db")
-    with (
-        store,
-        pytest.MonkeyPatch.context() as patch,
-        pytest.raises(RuntimeError, match="disk"),
-    ):
 
-        def full(*_: object, **__: object) -> None:
-            raise RuntimeError("the disk is full")
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("the disk is full")
 
+    with Store.open(tmp_path / "s.db") as store, pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "add_sessions", full)
-        execute(
-            chosen,
-            "test",
-            store,
-            name=None,
-            checkpoints=tmp_path / "c",
-            progress=Progress(quiet=True),
-        )
+        with pytest.raises(RuntimeError, match="disk"):
+            Played.run(chosen, store, tmp_path)
     with Store.open(tmp_path / "s.db") as store:
         row = queries.run(store, "t")
     assert row.status == "failed"
