@@ -59,7 +59,7 @@ class _FirstItemVisit(Visit):
     def interview(self, row: Rows) -> Interviews:
         n = len(row)
         six = np.full(n, 6.0, dtype=np.float32)
-        return Interviews(six, six / 10, ["fine"] * n, [OK] * n)
+        return Interviews(six, six / np.float32(10), ["fine"] * n, [OK] * n)
 
 
 class FirstItem(ResponseModel):

@@ -188,7 +188,7 @@ def test_a_failed_answer_ends_the_session_as_missing_data(tmp_path: Path) -> Non
         sessions = played.sessions.set_index("agent")
         assert sessions.loc[agent, "outcome"] == "invalid"
         assert sessions.loc[agent, "exit_reason"] == "failed"
-        assert pd.isna(sessions.loc[agent, "satisfaction"])  # never interviewed
+        assert sessions["satisfaction"].isna()[agent]  # never interviewed
         assert (sessions.drop(agent)["outcome"] == "ok").all()
         assert (sessions.drop(agent)["exit_reason"] == "page limit").all()
         from simulator.evaluation.summary import summarise
