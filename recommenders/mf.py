@@ -26,7 +26,7 @@ from .interface import (
 from .popularity import popularity_for_strangers
 from .sampling import TripleSampler
 from .settings import require
-from .training import Schedule, Watch, choose_device, run_epochs
+from .training import Adam, Schedule, Watch, choose_device, run_epochs
 
 
 def bpr_gradient(factors: torch.Tensor, index: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
@@ -74,9 +74,9 @@ class PairwiseTraining:
         self._first_item = first_item
         self._batch_size, self._l2 = batch_size, l2
         self._propagation = propagation
-        self._ego = torch.nn.Parameter(torch.from_numpy(start).to(device))
-        self._gradient = torch.zeros_like(self._ego.data)
-        self._adam = torch.optim.Adam([self._ego], lr=learning_rate, fused=True)
+        self._ego = torch.from_numpy(start).to(device)
+        self._gradient = torch.zeros_like(self._ego)
+        self._adam = Adam([self._ego], learning_rate)
 
     def epoch(self) -> float:
         """One pass over freshly drawn triples; returns the mean loss."""
@@ -89,7 +89,6 @@ class PairwiseTraining:
         losses = [self.step(batch) for batch in index.tensor_split(batches, dim=1)]
         return float(torch.stack(losses).mean())
 
-    @torch.no_grad()
     def step(self, index: torch.Tensor) -> torch.Tensor:
         """One Adam step on the triples ``index`` (3, B) of row numbers; returns the BPR loss."""
         index = index.contiguous()
@@ -100,14 +99,12 @@ class PairwiseTraining:
         if self._l2 > 0:
             occurs = torch.bincount(index.view(-1), minlength=len(gradient)).to(gradient.dtype)
             gradient.addcmul_(self._ego, occurs.unsqueeze_(1), value=self._l2 / index.shape[1])
-        self._ego.grad = gradient
-        self._adam.step()
+        self._adam.step([gradient])
         return loss
 
     def factors(self) -> torch.Tensor:
         """(N, d) the vectors that are compared now."""
-        ego = self._ego.data
-        return ego if self._propagation is None else self._propagation(ego)
+        return self._ego if self._propagation is None else self._propagation(self._ego)
 
 
 class MF(Recommender):
@@ -127,14 +124,14 @@ class MF(Recommender):
     def __init__(
         self,
         dim: int = 64,
-        learning_rate: float = 5e-4,
-        batch_size: int = 2048,
-        l2: float = 1e-5,
+        learning_rate: float = 4e-3,
+        batch_size: int = 8192,
+        l2: float = 0.03,
         epochs: int = 500,
         min_epochs: int = 20,
         eval_every: int = 5,
         patience: int = 5,
-        epochs_without_validation: int = 100,
+        epochs_without_validation: int = 150,
         device: Literal["auto", "cpu", "cuda"] = "auto",
     ) -> None:
         require(dim >= 1, "dim", dim, "1 or more")

@@ -16,7 +16,7 @@ from torch import nn
 from .interface import FloatArray, Interactions, Items, Progress, Query, Recommender, State
 from .popularity import popularity_for_strangers
 from .settings import require
-from .training import Schedule, Watch, choose_device, run_epochs
+from .training import Adam, Schedule, Watch, choose_device, run_epochs
 
 
 class Rows:
@@ -149,13 +149,13 @@ class MultVAE(Recommender):
         dropout: float = 0.5,
         beta: float = 0.2,
         anneal_steps: int = 200_000,
-        learning_rate: float = 5e-4,
-        batch_size: int = 1024,
-        epochs: int = 500,
+        learning_rate: float = 1e-3,
+        batch_size: int = 256,
+        epochs: int = 300,
         min_epochs: int = 20,
         eval_every: int = 5,
         patience: int = 5,
-        epochs_without_validation: int = 100,
+        epochs_without_validation: int = 40,
         device: Literal["auto", "cpu", "cuda"] = "auto",
     ) -> None:
         require(hidden >= 1, "hidden", hidden, "1 or more")
@@ -188,7 +188,8 @@ class MultVAE(Recommender):
         self.popularity = train.popularity.astype(np.float32)
         self.network = Network(train.n_items, self.hidden, self.latent, self.dropout).to(device)
         self.network.initialise(generator)
-        adam = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate, fused=True)
+        parameters = list(self.network.parameters())
+        adam = Adam(parameters, self.learning_rate)
         matrix = train.matrix
         users = np.flatnonzero(np.diff(matrix.indptr))
         batches = max(1, round(len(users) / self.batch_size))
@@ -202,9 +203,7 @@ class MultVAE(Recommender):
                 logits, mu, log_variance = self.network(rows, generator)
                 weight = annealed(steps, self.beta, self.anneal_steps)
                 loss = reconstruction_loss(logits, rows) + weight * divergence(mu, log_variance)
-                adam.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                adam.step()
+                adam.step(torch.autograd.grad(loss, parameters))
                 losses.append(loss.detach())
                 steps += 1
             return float(torch.stack(losses).mean())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
+from torch.optim.adam import adam
 
 from .interface import Interactions, Progress, Recommender, RecommenderError
 from .ranking import validation_ndcg
@@ -169,3 +170,37 @@ def choose_device(device: str) -> torch.device:
             "device: found 'cuda', but no CUDA device is here; allowed: auto, cpu"
         )
     return torch.device("cuda" if device != "cpu" and present else "cpu")
+
+
+class Adam:
+    """Kingma and Ba 2015 with the usual constants, as torch's own fused step.
+
+    torch.optim.Optimizer wraps the same step but imports torch's compiler when first used:
+    more than a second, longer than many of our trainings take.
+    """
+
+    def __init__(self, parameters: Iterable[torch.Tensor], learning_rate: float) -> None:
+        self._parameters = [parameter.detach() for parameter in parameters]  # the same memory
+        self._means = [torch.zeros_like(one) for one in self._parameters]
+        self._squares = [torch.zeros_like(one) for one in self._parameters]
+        self._steps = [torch.zeros((), device=one.device) for one in self._parameters]
+        self._learning_rate = learning_rate
+
+    def step(self, gradients: Iterable[torch.Tensor]) -> None:
+        """Move the parameters, in place, by one gradient each."""
+        adam(
+            self._parameters,
+            list(gradients),
+            self._means,
+            self._squares,
+            [],
+            self._steps,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self._learning_rate,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
