@@ -133,7 +133,7 @@ def _facts(frames: Frames) -> list[tuple[str, str]]:
     pages = f"up to {session['max_pages']} pages of {session['page_size']}" if session else DASH
     rounds = int(run.scenario.get("rounds", 1))
     out = [
-        ("data set", f"{dataset.get('name', DASH)}: {size}" if size else str(dataset.get("name"))),
+        ("data set", f"{dataset.get('name', DASH)}: {size}" if size else DASH),
         ("audience", f"{len(frames.agents):,} agents, the same for every arm"),
         ("a visit", f"{pages}, {session.get('order', 'ranked')} order"),
         ("answers by", protocol.response_name(run.scenario)),
@@ -218,7 +218,7 @@ def _yaml(scenario: Mapping[str, Any]) -> str:
     writer.width = 96
     out = io.StringIO()
     writer.dump(plain(scenario), out)
-    return out.getvalue().rstrip("\n")
+    return "\n".join(clean(line) for line in out.getvalue().rstrip("\n").split("\n"))
 
 
 def _style(pens: Mapping[str, Pen]) -> str:

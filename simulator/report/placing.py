@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.transforms import Bbox
 
 from .style import Pen, text_width
 
@@ -87,33 +86,31 @@ def label_points(ax: Axes, points: Sequence[Point]) -> None:
     """Name each point beside it, where the name covers neither a point, nor an interval,
     nor another name; the least bad place where there is no free one."""
     inches = _in_inches(ax, points)
-    frame = ax.get_window_extent().transformed(
-        ax.get_figure(root=True).dpi_scale_trans.inverted()  # type: ignore[union-attr]
-    )
-    covered = [box for row in inches for box in _boxes(row)]
+    dpi = ax.get_figure(root=True).dpi  # type: ignore[union-attr]
+    frame: Floats = np.asarray(ax.get_window_extent().extents, np.float64) / dpi
+    covered = np.concatenate([_boxes(row) for row in inches])
     # The most crowded choose first; then each may choose again, knowing the others.
     crowd = [float(np.sort(np.hypot(*(inches[:, :2] - p[:2]).T))[1:3].sum()) for p in inches]
     order = [int(i) for i in np.argsort(crowd, kind="stable")]
-    chosen: dict[int, tuple[int, Bbox]] = {}
+    chosen: dict[int, tuple[int, Floats]] = {}
     for i in order * _PASSES:
         names = [box for k, (_, box) in chosen.items() if k != i]
-        chosen[i] = _choose(points[i].pen.name, inches, i, [*covered, *names], frame)
+        taken = np.vstack([covered, *names])
+        chosen[i] = _choose(points[i].pen.name, inches, i, taken, frame)
     for i, (away, box) in chosen.items():
         _write(ax, points[i], inches[i], box, connect=away > 1)
 
 
-def _choose(
-    name: str, inches: Floats, i: int, taken: Sequence[Bbox], frame: Bbox
-) -> tuple[int, Bbox]:
+def _choose(name: str, inches: Floats, i: int, taken: Floats, frame: Floats) -> tuple[int, Floats]:
     """The least bad place for a point's name, and how many steps it is away."""
     width, height = text_width([name]) + 2 * _POINT, 11 * _POINT
+    away, boxes = _options(inches[i], width, height)
+    covered = _overlap(boxes, taken).sum(axis=1)
+    outside = width * height - _overlap(boxes, frame[None])[:, 0]
     own, others = inches[i, :2], np.delete(inches[:, :2], i, axis=0)
-
-    def badness(option: tuple[int, Bbox]) -> float:
-        away, box = option
-        return _cost(box, taken, frame) + 0.02 * away + _mistakable(box, own, others)
-
-    return min(_options(inches[i], width, height), key=badness)
+    badness = 100 * (covered + 2 * outside) + 0.02 * away + _mistakable(boxes, own, others)
+    best = int(np.argmin(badness))
+    return int(away[best]), boxes[best]
 
 
 def _in_inches(ax: Axes, points: Sequence[Point]) -> Floats:
@@ -127,66 +124,63 @@ def _in_inches(ax: Axes, points: Sequence[Point]) -> Floats:
     return out
 
 
-def _boxes(row: Floats) -> list[Bbox]:
-    """What a point covers: itself and both arms of its interval."""
+def _boxes(row: Floats) -> Floats:
+    """(3, 4) left, low, right, high of what a point covers: itself, its interval's arms."""
     x, y, x_low, x_high, y_low, y_high = row
     r, thin = 4.5 * _POINT, 1.0 * _POINT
-    return [
-        Bbox.from_extents(x - r, y - r, x + r, y + r),
-        Bbox.from_extents(x_low, y - thin, x_high, y + thin),
-        Bbox.from_extents(x - thin, y_low, x + thin, y_high),
-    ]
+    return np.array(
+        [
+            [x - r, y - r, x + r, y + r],
+            [x_low, y - thin, x_high, y + thin],
+            [x - thin, y_low, x + thin, y_high],
+        ]
+    )
 
 
-def _options(row: Floats, width: float, height: float) -> list[tuple[int, Bbox]]:
-    """Places around a point, near ones first, each with how many steps it is away: beside
-    it, and above and below it with the name slid along."""
+def _options(row: Floats, width: float, height: float) -> tuple[Floats, Floats]:
+    """Places around a point, near ones first: beside it, and above and below it with the
+    name slid along. How many steps each is away (m,), and the boxes (m, 4)."""
     x, y = row[0], row[1]
-    out = []
-    for away in range(1, 7):
-        reach = away * 6 * _POINT
+    away, corners = [], []
+    for steps in range(1, 7):
+        reach = steps * 6 * _POINT
         beside = [(x + reach, y + up * reach * 0.7 - height / 2) for up in (1, -1, 0)]
         beside += [(left - 2 * reach - width, low) for left, low in beside]
         levels = (y + reach * 0.8, y - reach * 0.8 - height)
         slid = [(x - part * width, low) for low in levels for part in (0.5, 0.25, 0.75, 0.0, 1.0)]
-        out += [
-            (away, Bbox.from_extents(left, low, left + width, low + height))
-            for left, low in [*beside, *slid]
-        ]
+        corners += [*beside, *slid]
+        away += [float(steps)] * (len(beside) + len(slid))
+    at = np.array(corners)
+    return np.array(away), np.hstack([at, at + np.array([width, height])])
+
+
+def _overlap(a: Floats, b: Floats) -> Floats:
+    """(m, n) square inches that boxes (m, 4) and (n, 4) share."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    out: Floats = np.clip(high - low, 0, None).prod(axis=2)
     return out
 
 
-def _cost(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
-    """Square inches covered or outside the axes, heavily weighted."""
-    covered = sum(_overlap(box, other) for other in taken)
-    outside = box.width * box.height - _overlap(box, frame)
-    return 100 * (covered + 2 * outside)
-
-
-def _mistakable(box: Bbox, own: Floats, others: Floats) -> float:
-    """A charge for a name that stands clearly nearer to another point than to its own."""
+def _mistakable(boxes: Floats, own: Floats, others: Floats) -> Floats:
+    """(m,) a charge where a name stands clearly nearer to another point than to its own."""
     if not len(others):
-        return 0.0
+        return np.zeros(len(boxes))
 
     def gap(at: Floats) -> Floats:
-        nearest = np.clip(at, [box.x0, box.y0], [box.x1, box.y1])
-        out: Floats = np.hypot(*(at - nearest).T)
+        nearest = np.clip(at[None], boxes[:, None, :2], boxes[:, None, 2:])
+        out: Floats = np.linalg.norm(at[None] - nearest, axis=2).min(axis=1)
         return out
 
-    return 5.0 if gap(others).min() < 0.75 * gap(own[None]).min() else 0.0
+    return np.where(gap(others) < 0.75 * gap(own[None]), 5.0, 0.0)
 
 
-def _overlap(a: Bbox, b: Bbox) -> float:
-    width: float = min(a.x1, b.x1) - max(a.x0, b.x0)
-    height: float = min(a.y1, b.y1) - max(a.y0, b.y0)
-    return max(width, 0.0) * max(height, 0.0)
-
-
-def _write(ax: Axes, point: Point, row: Floats, box: Bbox, *, connect: bool) -> None:
-    offset = ((box.x0 - row[0]) * 72, ((box.y0 + box.y1) / 2 - row[1]) * 72)
+def _write(ax: Axes, point: Point, row: Floats, box: Floats, *, connect: bool) -> None:
+    left, low, right, high = box
+    offset = ((left - row[0]) * 72, ((low + high) / 2 - row[1]) * 72)
     line = {"arrowstyle": "-", "color": point.pen.colour, "lw": 0.7, "alpha": 0.6, "shrinkA": 0}
-    across = float(np.clip((row[0] - box.x0) / box.width, 0, 1))
-    up = 0.0 if box.y0 > row[1] else 1.0 if box.y1 < row[1] else 0.5
+    across = float(np.clip((row[0] - left) / (right - left), 0, 1))
+    up = 0.0 if low > row[1] else 1.0 if high < row[1] else 0.5
     ax.annotate(
         point.pen.name,
         xy=(point.x, point.y),

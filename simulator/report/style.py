@@ -121,7 +121,10 @@ def printable(text: str, longest: int = LONGEST_NAME) -> str:
     """A name as the figures' font can print it, cut to a length that leaves room for data."""
     known = _glyphs()
     out = "".join(c if ord(c) in known else "□" for c in clean(text))
-    return out if len(out) <= longest else out[: longest - 1].rstrip() + "…"
+    if len(out) <= longest:
+        return out
+    tail = longest // 3  # names often differ at their end
+    return f"{out[: longest - tail - 1].rstrip()}…{out[-tail:].lstrip()}"
 
 
 @cache

@@ -54,7 +54,7 @@ def dual_table(summary: Mapping[str, Any]) -> Table:
 def comparisons_table(summary: Mapping[str, Any]) -> RenderableType:
     """Every verdict on the main metrics, one line each; then what failed."""
     table = _table(_about_verdicts(summary))
-    for heading in ("metric", "arm"):
+    for heading in ("arm", "metric"):
         table.add_column(heading, max_width=18)
     for heading in ("difference", "interval", "adj. p"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -68,8 +68,8 @@ def comparisons_table(summary: Mapping[str, Any]) -> RenderableType:
             table.add_section()
         kind = verdict_kind(row["verdict"])
         table.add_row(
-            words.short,
             Text(clean(row["arm"]) if before != row["arm"] else ""),
+            words.short,
             signed(row["difference"], words.digits),
             _interval(row, words.digits),
             probability(row["p_adjusted"]),
@@ -143,17 +143,22 @@ def _size(summary: Mapping[str, Any], dataset: Mapping[str, Any]) -> str:
 def _usage_table(summary: Mapping[str, Any]) -> Table:
     table = _table(None)
     table.add_column("arm", max_width=18)
-    for heading in ("sessions", "calls", "cached", "tokens", "cost", "training", "simulation"):
+    called = any(e["usage"]["calls"] or e["usage"]["cached"] for e in summary["arms"].values())
+    spent = ("calls", "cached", "tokens", "cost") if called else ()
+    for heading in ("sessions", *spent, "training", "simulation"):
         table.add_column(heading, justify="right")
     for arm, entry in summary["arms"].items():
         usage, seconds = entry["usage"], entry["seconds"]
-        table.add_row(
-            Text(clean(arm)),
-            f"{entry['sessions']:,}",
+        cost = (
             f"{usage['calls']:,}",
             f"{usage['cached']:,}",
             f"{usage['tokens_in'] + usage['tokens_out']:,}",
             money(usage),
+        )
+        table.add_row(
+            Text(clean(arm)),
+            f"{entry['sessions']:,}",
+            *(cost if called else ()),
             duration(seconds["train"]),
             duration(seconds["simulate"]),
         )

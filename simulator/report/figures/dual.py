@@ -17,7 +17,7 @@ SECTION = "Offline against simulated"
 
 
 def draw(subject: Subject) -> Iterator[Drawing]:
-    """One panel a pair of metrics that at least two arms have."""
+    """One panel for each pair of metrics that some arm has."""
     table = subject.tables["dual"]
     offline = table.loc[table["part"] == "offline", "metric"].unique()
     for simulated in SIMULATED:
