@@ -29,7 +29,7 @@ from simulator.world import World, build, recommender
 
 ARMS = [
     {"name": "Popularity", "recommender": "popularity"},
-    {"name": "MF", "recommender": "mf", "epochs": 2},
+    {"name": "MF", "recommender": "mf", "epochs_without_validation": 2},
     {"name": "EASE", "recommender": "ease"},
 ]
 
@@ -81,7 +81,9 @@ def _once(world: World, trained: Recommender) -> float:
         run_id = store.begin_run(
             name="b", seed=7, scenario={}, scenario_file="", versions={}, dataset={}
         )
-        arm_id = store.add_arm(run_id, position=0, name="A", recommender="x", settings={}, is_control=True)
+        arm_id = store.add_arm(
+            run_id, position=0, name="A", recommender="x", settings={}, is_control=True
+        )
         started = time.perf_counter()
         visit = world.response.visit(world.audience, world.catalogue, world.luck, 1)
         model = Audition(

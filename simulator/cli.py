@@ -217,12 +217,11 @@ def _open(url: str, *, must_exist: bool = False) -> Store:
 
 
 def _report(store: Store, name: str, out: Path, progress: Any, *, as_json: bool) -> None:
-    from .evaluation.summary import summarise
     from .report import terminal
     from .report.write import write
 
     page = write(store, name, out / name)
-    summary = summarise(store, name)
+    summary = json.loads((page.parent / "summary.json").read_text(encoding="utf-8"))
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
