@@ -67,6 +67,7 @@ def run(
     from .scenario import load
 
     chosen = load(scenario, _with_agents(overrides, agents))
+    _find_own_code(scenario)
     _check_name(name)
     progress = Progress()
     _make_folder(out)
@@ -89,6 +90,7 @@ def validate(scenario: ScenarioArgument, overrides: SetOption = None) -> None:
     from .world import build
 
     chosen = load(scenario, overrides or [])
+    _find_own_code(scenario)
     world = build(chosen, str(scenario))
     typer.echo(
         f"{scenario}: valid; {world.dataset.n_users:,} users, {world.dataset.n_items:,} items, "
@@ -180,6 +182,14 @@ def export(
 
 def _with_agents(overrides: list[str] | None, agents: int | None) -> list[str]:
     return [*(overrides or []), *([f"agents.count={agents}"] if agents is not None else [])]
+
+
+def _find_own_code(scenario: Path) -> None:
+    """Let "package.module:Class" name code beside the scenario or in the present folder;
+    last in the search, so that it can hide nothing."""
+    for folder in (scenario.resolve().parent, Path.cwd()):
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
 
 
 def _check_name(name: str | None) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from simulator.model import Audition
+from simulator.scenario import SCENARIOS
 from tests.agents.chat.server import Reply, Server, first
 
 from .command import Done, audition
@@ -145,6 +146,20 @@ def test_list_names_things_with_their_settings(what: str) -> None:
     assert expected[what] in {entry["name"] for entry in entries}
     assert all(entry["doc"] for entry in entries)
     assert expected[what] in audition("list", what).out
+
+
+def test_the_readme_s_recommender_joins_from_beside_the_scenario(tmp_path: Path) -> None:
+    readme = (SCENARIOS.parent / "README.md").read_text(encoding="utf-8")
+    code = readme.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "mine.py").write_text(code, encoding="utf-8")
+    text = (SCENARIOS / "quickstart.yaml").read_text(encoding="utf-8")
+    arm = '  - {name: Newest, recommender: "mine:Newest", weight: 2.0}\n'
+    text = text.partition("arms:\n")[0] + "arms:\n" + arm + "control: Newest\n"
+    (tmp_path / "s.yaml").write_text(text, encoding="utf-8")
+    store = ("--store", tmp_path / "s.db", "--out", tmp_path)
+    done = audition("run", tmp_path / "s.yaml", "--agents", 10, "--json", *store)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["arms"]["Newest"]["simulated"]["p_view"]["n"] == 10
 
 
 CHAT = [
