@@ -7,11 +7,10 @@ found, what is allowed. What needs the data set or the registries is checked in
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -23,9 +22,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from .errors import InputError
+from .scenario_errors import explain, kind
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 """The scenarios that ship; a bare name such as ``quickstart`` is looked up here too."""
@@ -189,15 +188,15 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Scenario:
     document = _parse(path)
     lines = document if isinstance(document, Mapping) else {}
     if not isinstance(document, Mapping):
-        kind = "nothing" if document is None else f"a {_kind(document)}"
-        raise InputError(path, found=kind, allowed="a mapping with name, dataset, arms, ...")
+        found = "nothing" if document is None else f"a {kind(document)}"
+        raise InputError(path, found=found, allowed="a mapping with name, dataset, arms, ...")
     plain = _plain(document)
     for override in overrides:
         _override(plain, override)
     try:
         return Scenario.model_validate(plain)
     except ValidationError as error:
-        raise _explain(path, lines, plain, error) from None
+        raise explain(path, lines, error, Scenario) from None
 
 
 def _locate(path: Path) -> Path:
@@ -239,9 +238,9 @@ def _plain(node: Any) -> Any:
         return {str(key): _plain(value) for key, value in node.items()}
     if isinstance(node, list):
         return [_plain(value) for value in node]
-    for kind in (bool, int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
+    for scalar in (bool, int, float, str):
+        if isinstance(node, scalar):
+            return scalar(node)
     return node
 
 
@@ -266,7 +265,7 @@ def _override(document: dict[str, Any], text: str) -> None:
     elif isinstance(node, dict):
         node[last] = value
     else:
-        raise InputError("--set", key=key, found=f"a {_kind(node)} above {last}", allowed="a key")
+        raise InputError("--set", key=key, found=f"a {kind(node)} above {last}", allowed="a key")
 
 
 def _descend(node: Any, step: str, key: str) -> Any:
@@ -276,7 +275,7 @@ def _descend(node: Any, step: str, key: str) -> Any:
         if node.get(step) is None:
             node[step] = {}
         return node[step]
-    raise InputError("--set", key=key, found=f"a {_kind(node)} at {step}", allowed="a section")
+    raise InputError("--set", key=key, found=f"a {kind(node)} at {step}", allowed="a section")
 
 
 def _index(node: list[Any], step: str, key: str) -> int:
@@ -287,115 +286,3 @@ def _index(node: list[Any], step: str, key: str) -> int:
         return int(step)
     known = ", ".join(str(name) for name in names if name)
     raise InputError("--set", key=key, found=step, allowed=f"0 to {len(node) - 1}, or {known}")
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "mapping"
-    if isinstance(value, list):
-        return "list"
-    return "text" if isinstance(value, str) else "plain value"
-
-
-_ALLOWED = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "string_type": "text",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-    "tuple_type": "a list",
-    "bool_type": "true or false",
-    "finite_number": "a finite number",
-}
-
-
-def _explain(
-    path: Path, lines: Mapping[str, Any], plain: dict[str, Any], error: ValidationError
-) -> InputError:
-    """The first problem in one line; the others are counted."""
-    details = error.errors(include_url=False)
-    # A typing union reports one error a branch; the shortest location is the field itself.
-    first = details[0]
-    location = [part for part in first["loc"] if not _is_branch(part)]
-    allowed = _allowed(first)
-    fix = None
-    found = _shown(first["input"])
-    if first["type"] == "missing":
-        found, allowed = "nothing", "this key is required"
-    elif first["type"] == "extra_forbidden":
-        known = _known_keys(location[:-1])
-        close = difflib.get_close_matches(str(location[-1]), known, n=1)
-        found, allowed = "an unknown key", ", ".join(known)
-        fix = f"did you mean {close[0]}?" if close else None
-    if len(details) > 1:
-        more = len({tuple(d["loc"][:2]) for d in details[1:]} - {tuple(first["loc"][:2])})
-        fix = (fix + " " if fix else "") + f"({more} more to mend)" if more else fix
-    line = _line(lines, location)
-    return InputError(path, key=_key(location), line=line, found=found, allowed=allowed, fix=fix)
-
-
-def _is_branch(part: int | str) -> bool:
-    return isinstance(part, str) and (part in {"str", "none"} or part.startswith("dict["))
-
-
-def _allowed(detail: ErrorDetails) -> str:
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind in _ALLOWED:
-        return _ALLOWED[kind]
-    if kind == "literal_error":
-        return str(context["expected"]).replace("'", "")
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "string_pattern_mismatch":
-        return "letters, digits, dot, dash, underscore (80 at most, first a letter or digit)"
-    if kind == "too_short":
-        return f"at least {context['min_length']} entry"
-    bounds = {
-        "greater_than_equal": ("ge", "at least"),
-        "greater_than": ("gt", "more than"),
-        "less_than_equal": ("le", "at most"),
-        "less_than": ("lt", "less than"),
-    }
-    if kind in bounds:
-        name, words = bounds[kind]
-        return f"{words} {context[name]:g}"
-    return detail["msg"]
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _key(location: Sequence[int | str]) -> str:
-    out = ""
-    for part in location:
-        out += f"[{part}]" if isinstance(part, int) else (f".{part}" if out else str(part))
-    return out
-
-
-def _line(node: Any, location: Sequence[int | str]) -> int | None:
-    """The line (from 1) of the deepest part of the location that the file holds."""
-    line = None
-    for part in location:
-        try:
-            mark = node.lc.item(part) if isinstance(part, int) else node.lc.key(part)
-            line = mark[0] + 1
-            node = node[part]
-        except (AttributeError, KeyError, IndexError, TypeError):
-            break
-    return line
-
-
-def _known_keys(location: Sequence[int | str]) -> list[str]:
-    """The keys of the section at this location."""
-    model: Any = Scenario
-    for part in location:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation
-        inner = [a for a in get_args(annotation) if isinstance(a, type)] or [annotation]
-        model = next((a for a in inner if issubclass(a, BaseModel)), Scenario)
-    return sorted(model.model_fields)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from agents.interface import OK
 
+from ..storage.export import csv_safe
 from . import intervals
 from .files import atomically
 
@@ -169,17 +170,6 @@ def write_csv(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, table in tables.items():
-        text = _harmless(table).to_csv(index=False, lineterminator="\n")
+        text = csv_safe(table).to_csv(index=False, lineterminator="\n")
         written.append(atomically(folder / f"{name}.csv", text.encode()))
     return written
-
-
-def _harmless(table: pd.DataFrame) -> pd.DataFrame:
-    out = table.copy()
-    names = [c for c in table.columns if not pd.api.types.is_numeric_dtype(table[c])]
-    for name in names:
-        out[name] = [
-            f"'{value}" if isinstance(value, str) and value[:1] in {*"=+-@\t\r"} else value
-            for value in table[name]
-        ]
-    return out
