@@ -227,14 +227,19 @@ def _play(
     title = f"{arm.spec.name}: browsing" + (
         f", round {round_}" if world.scenario.rounds > 1 else ""
     )
+    started = time.perf_counter()
+
+    def pages() -> str:
+        turned = int(model.sessions.pages.sum())
+        return f"{turned:,} pages, {turned / (time.perf_counter() - started):,.0f} pages/s"
+
     with progress.task(title, total) as task:
         sessions = model.play(
-            lambda step, active: task.update(f"page {step}, {active} browsing", total - active)
+            lambda step, active: task.update(
+                f"page {step}, {active} browsing, {pages()}", total - active
+            )
         )
-    progress.say(
-        f"{arm.spec.name}: {total} agents, {int(sessions.pages.sum())} pages, "
-        f"{int(sessions.watched.sum())} watched"
-    )
+    progress.say(f"{arm.spec.name}: {total} agents, {pages()}, {sessions.watched.sum():,} watched")
     return sessions
 
 
