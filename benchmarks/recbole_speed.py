@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import math
 import os
 import resource
 import statistics
@@ -36,6 +37,7 @@ MODELS = {"mf": "BPR", "multvae": "MultiVAE", "lightgcn": "LightGCN"}
 PARTS = ("train", "valid", "test")
 EPOCHS_TIMED = 4
 CUTOFF = 20
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def read_set(name: str, data: Path) -> dict[str, np.ndarray]:
@@ -82,7 +84,6 @@ def write_atomic(parts: dict[str, np.ndarray], folder: Path) -> None:
 
 def recbole(task: dict[str, Any]) -> dict[str, Any]:
     """Train until it stops or the limit is reached, test the best epoch, time the lists."""
-    import pandas as pd
     import torch
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
@@ -125,8 +126,11 @@ def recbole(task: dict[str, Any]) -> dict[str, Any]:
 
     def look(epoch: int, value: float) -> None:
         curve.append([epoch + 1, value, *start()])
-        print(f"    RecBole epoch {epoch + 1}: {value:.4f} after {start()[0]:.0f} s CPU",
-              file=sys.stderr, flush=True)
+        print(
+            f"    RecBole epoch {epoch + 1}: {value:.4f} after {start()[0]:.0f} s CPU",
+            file=sys.stderr,
+            flush=True,
+        )
         if start()[0] > task["limit"]:
             raise TimeoutError
 
@@ -185,9 +189,7 @@ def ours(task: dict[str, Any]) -> dict[str, Any]:
     items = plain_items(train.n_items)
     before = memory()
     start, looks = Clock(), []
-    recommender = registry.create(
-        task["method"], {"eval_every": task["every"], **task["settings"]}
-    )
+    recommender = registry.create(task["method"], {"eval_every": task["every"], **task["settings"]})
 
     def look(line: str) -> None:
         looks.append(start())
@@ -254,14 +256,32 @@ def memory() -> float:
 def in_process(python: Path | str, task: dict[str, Any]) -> dict[str, Any]:
     """Run one side in a process of its own with one thread; returns what it measured."""
     out = Path(task["folder"]) / "out.json"
-    threads = {key: "1" for key in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    threads = dict.fromkeys(THREADS, "1")
     subprocess.run(
-        [str(python), str(Path(__file__).resolve()), "--task", json.dumps({**task, "out": str(out)})],
+        [
+            str(python),
+            str(Path(__file__).resolve()),
+            "--task",
+            json.dumps({**task, "out": str(out)}),
+        ],
         check=True,
         cwd=task["folder"],
         env={**os.environ, **threads, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
     )
     found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+def recbole_once(task: dict[str, Any], reuse: Path | None) -> dict[str, Any]:
+    """RecBole's figures, read from the folder ``reuse`` where it has them, else measured."""
+    kept = None if reuse is None else reuse / f"{task['set']}-{task['method']}.json"
+    if kept is not None and kept.exists():
+        found: dict[str, Any] = json.loads(kept.read_text())
+        return found
+    found = in_process(PYTHON, task)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(found))
     return found
 
 
@@ -281,28 +301,36 @@ def compare(name: str, method: str, asked: argparse.Namespace, folder: Path) -> 
         "epochs": asked.epochs,
         "settings": json.loads(asked.settings),
     }
-    theirs = in_process(PYTHON, {**task, "side": "recbole", "seed": 2020})
-    mine = [in_process(sys.executable, {**task, "side": "ours", "seed": s}) for s in range(asked.repeats)]
+    theirs = recbole_once({**task, "side": "recbole", "seed": 2020}, asked.reuse)
+    mine = [
+        in_process(sys.executable, {**task, "side": "ours", "seed": s})
+        for s in range(asked.repeats)
+    ]
     best = max(look[1] for look in theirs["curve"])
     at = reached(theirs["curve"], best)
     times = [reached(one["curve"], best) for one in mine]
     assert at is not None
-    print(f"\n{name}, {method} (RecBole {MODELS[method]}): best validation NDCG@20 of RecBole {best:.4f}"
-          + (f", cut off after {asked.limit} CPU s" if theirs["limited"] else ""))
-    mine_cpu = [math_inf if t is None else t[0] for t in times]
+    print(
+        f"\n{name}, {method} (RecBole {MODELS[method]}): "
+        f"best validation NDCG@20 of RecBole {best:.4f}"
+        + (f", cut off after {asked.limit} CPU s" if theirs["limited"] else "")
+    )
+    mine_cpu = [math.inf if t is None else t[0] for t in times]
     row("CPU s to that result", at[0], mine_cpu)
-    row("wall s to that result", at[1], [math_inf if t is None else t[1] for t in times])
+    row("wall s to that result", at[1], [math.inf if t is None else t[1] for t in times])
     row("CPU s an epoch", theirs["epoch_seconds"], [one["epoch_seconds"] for one in mine])
     row("CPU s top-20 of all", theirs["lists_seconds"], [one["lists_seconds"] for one in mine])
     row("peak memory MiB", theirs["memory"], [one["memory"] for one in mine])
     row("  before training", theirs["memory_before"], [one["memory_before"] for one in mine])
-    row("best valid NDCG@20", best, [max(look[1] for look in one["curve"]) for one in mine], quality=True)
+    row(
+        "best valid NDCG@20",
+        best,
+        [max(look[1] for look in one["curve"]) for one in mine],
+        quality=True,
+    )
     row("test NDCG@20", theirs["test_ndcg"], [one["test_ndcg"] for one in mine], quality=True)
     row("test Recall@20", theirs["test_recall"], [one["test_recall"] for one in mine], quality=True)
     sys.stdout.flush()
-
-
-math_inf = float("inf")
 
 
 def row(what: str, theirs: float, mine: list[float], *, quality: bool = False) -> None:
@@ -310,8 +338,12 @@ def row(what: str, theirs: float, mine: list[float], *, quality: bool = False) -
     middle = statistics.median(mine)
     digits = 4 if quality else 3
     ratio = f"{middle - theirs:+.4f}" if quality else f"{theirs / middle:.1f} times"
-    print(f"  {what:22s} RecBole {theirs:9.{digits}f}   ours {middle:9.{digits}f} "
-          f"({min(mine):.{digits}f} to {max(mine):.{digits}f})   {ratio}")
+    if math.isinf(middle):
+        ratio = "not reached"
+    print(
+        f"  {what:22s} RecBole {theirs:9.{digits}f}   ours {middle:9.{digits}f} "
+        f"({min(mine):.{digits}f} to {max(mine):.{digits}f})   {ratio}"
+    )
 
 
 def main() -> None:
@@ -321,11 +353,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("AUDITION_DATA"))
     parser.add_argument("--sets", default="agent4rec,ml-1m")
     parser.add_argument("--methods", default=",".join(MODELS))
-    parser.add_argument("--limit", type=float, default=600.0, help="CPU seconds for RecBole's training")
+    parser.add_argument(
+        "--limit", type=float, default=600.0, help="CPU seconds for RecBole's training"
+    )
     parser.add_argument("--every", type=int, default=5, help="epochs between looks, both sides")
-    parser.add_argument("--epochs", type=int, default=300, help="RecBole's largest number of epochs")
+    parser.add_argument(
+        "--epochs", type=int, default=300, help="RecBole's largest number of epochs"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="runs of ours, seeds 0, 1, ...")
     parser.add_argument("--settings", default="{}", help="settings of ours as JSON")
+    parser.add_argument(
+        "--reuse", type=Path, help="folder that keeps RecBole's figures for later runs"
+    )
     parser.add_argument("--task", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.task:

@@ -29,7 +29,7 @@ class LightGCN(MF):
         layers: int = 2,
         learning_rate: float = 0.01,
         batch_size: int = 8192,
-        l2: float = 3e-3,
+        l2: float = 5e-3,
         epochs: int = 500,
         min_epochs: int = 50,
         eval_every: int = 5,
