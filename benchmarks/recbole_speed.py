@@ -84,6 +84,7 @@ def write_atomic(parts: dict[str, np.ndarray], folder: Path) -> None:
 
 def recbole(task: dict[str, Any]) -> dict[str, Any]:
     """Train until it stops or the limit is reached, test the best epoch, time the lists."""
+    import scipy.sparse
     import torch
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
@@ -92,6 +93,8 @@ def recbole(task: dict[str, Any]) -> dict[str, Any]:
     from recbole.utils.case_study import full_sort_topk
 
     torch.set_num_threads(1)
+    # LightGCN fills its matrix by a method that scipy has since made private
+    scipy.sparse.dok_matrix._update = lambda matrix, cells: matrix._dict.update(cells)
     load = torch.load  # checkpoints of our own making hold more than weights
     torch.load = lambda *args, **kwargs: load(*args, **{**kwargs, "weights_only": False})
     config = Config(

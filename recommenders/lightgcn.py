@@ -28,7 +28,7 @@ class LightGCN(MF):
         dim: int = 64,
         layers: int = 2,
         learning_rate: float = 0.01,
-        batch_size: int = 8192,
+        batch_size: int = 16384,
         l2: float = 5e-3,
         epochs: int = 500,
         min_epochs: int = 50,

@@ -126,7 +126,7 @@ class MF(Recommender):
         dim: int = 64,
         learning_rate: float = 4e-3,
         batch_size: int = 8192,
-        l2: float = 0.03,
+        l2: float = 0.015,
         epochs: int = 500,
         min_epochs: int = 20,
         eval_every: int = 5,
