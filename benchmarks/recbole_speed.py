@@ -94,7 +94,7 @@ def recbole(task: dict[str, Any]) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     # LightGCN fills its matrix by a method that scipy has since made private
-    scipy.sparse.dok_matrix._update = lambda matrix, cells: matrix._dict.update(cells)
+    scipy.sparse.dok_matrix._update = lambda matrix, cells: matrix._dict.update(cells)  # type: ignore[attr-defined]
     load = torch.load  # checkpoints of our own making hold more than weights
     torch.load = lambda *args, **kwargs: load(*args, **{**kwargs, "weights_only": False})
     config = Config(
