@@ -316,7 +316,7 @@ def compare(name: str, method: str, asked: argparse.Namespace, folder: Path) -> 
     print(
         f"\n{name}, {method} (RecBole {MODELS[method]}): "
         f"best validation NDCG@20 of RecBole {best:.4f}"
-        + (f", cut off after {asked.limit} CPU s" if theirs["limited"] else "")
+        + (f", cut off after {theirs['curve'][-1][2]:.0f} CPU s" if theirs["limited"] else "")
     )
     mine_cpu = [math.inf if t is None else t[0] for t in times]
     row("CPU s to that result", at[0], mine_cpu)
