@@ -21,7 +21,7 @@ from pathlib import Path
 from recommenders.interface import Recommender
 from simulator.data import readers
 from simulator.errors import InputError
-from simulator.model import Arm, Audition
+from simulator.model import Audition
 from simulator.randomness import stream
 from simulator.scenario import Scenario
 from simulator.storage.store import Store
@@ -89,7 +89,8 @@ def _once(world: World, trained: Recommender) -> float:
         visit = world.response.visit(world.audience, world.catalogue, world.luck, 1)
         model = Audition(
             world,
-            Arm("A", trained, arm_id),
+            trained,
+            arm_id,
             visit,
             store,
             round_=1,

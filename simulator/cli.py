@@ -213,17 +213,7 @@ def _make_folder(folder: Path) -> None:
 def _open(url: str, *, must_exist: bool = False) -> Store:
     from .storage.store import Store
 
-    if "://" not in url:
-        path = Path(url)
-        if must_exist and not path.is_file():
-            raise InputError(
-                "--store",
-                found=f"no store at {url}",
-                allowed="a store that a run has written",
-                fix="audition run quickstart",
-            )
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return Store.open(url)
+    return Store.open(url, create=not must_exist)
 
 
 def _report(store: Store, name: str, out: Path, progress: Any, *, as_json: bool) -> None:

@@ -19,8 +19,8 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import mesa
 import numpy as np
@@ -33,9 +33,7 @@ from recommenders.interface import Histories, Query, Recommender
 from recommenders.ranking import recommend
 
 from .storage.store import Store
-
-if TYPE_CHECKING:
-    from .world import World
+from .world import World, marked
 
 # Mesa logs every step at INFO through its own handler; progress is ours to show.
 logging.getLogger("mesa").setLevel(logging.WARNING)
@@ -45,15 +43,6 @@ IntArray = npt.NDArray[np.int64]
 PAGE_LIMIT = "page limit"
 NOTHING_LEFT = "nothing left to show"
 FAILED = "failed"
-
-
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """A trained recommender under its name, and its row in the store."""
-
-    name: str
-    recommender: Recommender
-    arm_id: int
 
 
 @dataclass(eq=False)
@@ -71,7 +60,7 @@ class Sessions:
     outcome: list[str]
     exit_reason: list[str]
     censored: npt.NDArray[np.bool_]
-    width: int = field(default=0)
+    width: int = 0
 
     @classmethod
     def open(cls, n: int, slots: int) -> Sessions:
@@ -92,7 +81,8 @@ class Audition(mesa.Model):  # type: ignore[misc]
     def __init__(
         self,
         world: World,
-        arm: Arm,
+        recommender: Recommender,
+        arm_id: int,
         visit: Visit,
         store: Store,
         *,
@@ -104,7 +94,8 @@ class Audition(mesa.Model):  # type: ignore[misc]
             # Mesa seeds a generator of its own; ours are keyed by identity instead.
             warnings.simplefilter("ignore", FutureWarning)
             super().__init__(seed=world.scenario.seed)
-        self.world, self.arm, self.visit, self.store = world, arm, visit, store
+        self.world, self.visit, self.store = world, visit, store
+        self.recommender, self.arm_id = recommender, arm_id
         self.audience = world.audience
         self.round, self.known, self.histories = round_, known, histories
         session = world.scenario.session
@@ -149,7 +140,7 @@ class Audition(mesa.Model):  # type: ignore[misc]
 
     def _rank(self, row: IntArray, number: int) -> IntArray:
         """(B, page_size) items for this page, best first."""
-        if self.arm.recommender.adapts == "none":
+        if self.recommender.adapts == "none":
             # Scores cannot change within the round, so one ranking serves every page:
             # page p is its p-th slice, which is what ranking again would give.
             if self._fixed_ranking is None:
@@ -160,7 +151,7 @@ class Audition(mesa.Model):  # type: ignore[misc]
 
     def _recommend(self, row: IntArray, k: int) -> IntArray:
         query = Query(self.audience.agent[row], self._session_histories(row))
-        return recommend(self.arm.recommender, query, k, self._excluded(row))
+        return recommend(self.recommender, query, k, self._excluded(row))
 
     def _session_histories(self, row: IntArray) -> Histories:
         """History before this round, then what was watched in this session, in order."""
@@ -177,9 +168,7 @@ class Audition(mesa.Model):  # type: ignore[misc]
             return known
         shown = self.sessions.shown[row, : self.sessions.width]
         owner, column = np.nonzero(shown != NO_ITEM)
-        ones = np.ones(len(owner), dtype=np.float32)
-        now = sp.csr_array((ones, (owner, shown[owner, column])), shape=known.shape)
-        return (known + now).tocsr()
+        return marked(known, owner, shown[owner, column])
 
     def _order(self, row: IntArray, ranked: IntArray, number: int) -> tuple[IntArray, IntArray]:
         """Items by slot, and each item's place in the recommender's list (from 1)."""
@@ -202,7 +191,7 @@ class Audition(mesa.Model):  # type: ignore[misc]
         shown = np.where(page.item == NO_ITEM, 0, page.item)
         user = agent[page.row][:, None]
         self.store.add_pages(
-            self.arm.arm_id,
+            self.arm_id,
             self.round,
             page.number,
             agent=agent[page.row],
@@ -264,7 +253,7 @@ class Audition(mesa.Model):  # type: ignore[misc]
         interviews = self.visit.interview(row)
         notes = self.visit.notes()
         self.store.add_interviews(
-            self.arm.arm_id,
+            self.arm_id,
             self.round,
             agent[row],
             interviews,
@@ -282,8 +271,8 @@ class Audition(mesa.Model):  # type: ignore[misc]
             "censored": s.censored,
             "outcome": s.outcome,
         }
-        self.store.add_sessions(self.arm.arm_id, self.round, columns)
+        self.store.add_sessions(self.arm_id, self.round, columns)
         steps = self.datacollector.get_model_vars_dataframe()
         frame = {name: steps[name].tolist() for name in steps.columns}
         frame["step"] = list(range(1, len(steps) + 1))
-        self.store.add_steps(self.arm.arm_id, self.round, frame)
+        self.store.add_steps(self.arm_id, self.round, frame)

@@ -37,12 +37,12 @@ from recommenders.ranking import recommend
 from . import __version__
 from .errors import AuditionError
 from .evaluation.offline import offline_metrics
-from .model import Arm, Audition, Sessions
+from .model import Audition, Sessions
 from .progress import Progress
 from .randomness import stream
 from .scenario import ArmSpec, Scenario
 from .storage.store import Store
-from .world import World, build, recommender, with_feedback
+from .world import World, build, marked, recommender, with_feedback
 
 _PACKAGES = ("numpy", "scipy", "torch", "mesa", "pandas", "sqlalchemy", "scikit-learn")
 
@@ -216,7 +216,8 @@ def _play(
     visit = world.response.visit(world.audience, world.catalogue, world.luck, round_)
     model = Audition(
         world,
-        Arm(arm.spec.name, trained, arm.arm_id),
+        trained,
+        arm.arm_id,
         visit,
         store,
         round_=round_,
@@ -250,7 +251,7 @@ def _remember(world: World, arm: _ArmState, sessions: Sessions) -> None:
     row, column = np.nonzero(sessions.watched)
     item = sessions.shown[row, column]
     arm.histories = arm.histories.appended(row, item)
-    arm.known = _marked(arm.known, agent[row], item)
+    arm.known = marked(arm.known, agent[row], item)
     feedback = world.scenario.feedback
     if feedback == "none":
         return
@@ -259,11 +260,6 @@ def _remember(world: World, arm: _ArmState, sessions: Sessions) -> None:
         chosen = (sessions.shown != NO_ITEM) & ~sessions.watched
     row, column = np.nonzero(chosen)
     arm.train = with_feedback(arm.train, agent[row], sessions.shown[row, column])
-
-
-def _marked(known: sp.csr_array, user: IntArray, item: IntArray) -> sp.csr_array:
-    ones = np.ones(len(user), dtype=np.float32)
-    return (known + sp.csr_array((ones, (user, item)), shape=known.shape)).tocsr()
 
 
 def _add_arm(store: Store, run_id: int, world: World, arm: _ArmState, trained: Recommender) -> int:

@@ -90,9 +90,10 @@ def recommender(arm: ArmSpec, position: int, file: str) -> Recommender:
         raise InputError(f"{file}: arms[{position}] ({arm.name}): {error}") from None
 
 
-def check(scenario: Scenario, file: str) -> None:
-    """What needs the registries but no data: names and settings of both sides."""
-    response_model(scenario, file)
+def check(scenario: Scenario, file: str) -> ResponseModel:
+    """What needs the registries but no data: names and settings of both sides. Returns the
+    response model, which checking has made."""
+    response = response_model(scenario, file)
     readers.check(scenario.dataset.source, _reader_options(scenario), scenario=file)
     check_split(scenario.dataset.split, scenario=file)
     for position, arm in enumerate(scenario.arms):
@@ -105,25 +106,27 @@ def check(scenario: Scenario, file: str) -> None:
             allowed="none, as there is no later round to learn for",
             fix="set rounds: 2",
         )
+    return response
 
 
 def build(scenario: Scenario, file: str) -> World:
     """Read the data, split it, and make the audience."""
-    check(scenario, file)
+    response = check(scenario, file)
     dataset, split = _data(scenario, file)
     catalogue = _catalogue(dataset, split)
     users = _chosen_users(scenario, file, dataset, split)
-    history = _rated_history(split.train)
+    everybody = _rated_history(split.train)
+    history = _rows(everybody, users)
     try:
         profiles = profile.build(
-            _rows(history, users),
+            history,
             catalogue,
-            population=_rows(history, np.unique(split.train.user)),
+            population=_rows(everybody, np.unique(split.train.user)),
             given=_given(dataset, users),
         )
     except AgentError as error:
         raise InputError(f"{file}: agents: {error}") from None
-    audience = Audience(agent=users, profiles=profiles, history=_rows(history, users))
+    audience = Audience(agent=users, profiles=profiles, history=history)
     hidden = _union(split, tuple(scenario.session.hide), dataset)
     held_out = tuple(p for p in ("valid", "test") if p not in scenario.session.hide)
     relevant = _union(split, held_out, dataset)
@@ -134,7 +137,7 @@ def build(scenario: Scenario, file: str) -> World:
         split=split,
         audience=audience,
         catalogue=catalogue,
-        response=response_model(scenario, file),
+        response=response,
         luck=KeyedLuck(scenario.seed),
         known=hidden,
         relevant=relevant if relevant.nnz else None,
@@ -250,6 +253,12 @@ def _given(dataset: Dataset, users: IntArray) -> GivenProfiles | None:
         diversity=None if given.diversity is None else given.diversity[users],
         conformity=None if given.conformity is None else given.conformity[users],
     )
+
+
+def marked(known: sp.csr_array, user: IntArray, item: IntArray) -> sp.csr_array:
+    """``known`` with the pairs (user, item) marked too; the original is untouched."""
+    ones = np.ones(len(user), dtype=np.float32)
+    return (known + sp.csr_array((ones, (user, item)), shape=known.shape)).tocsr()
 
 
 def with_feedback(train: Interactions, user: IntArray, item: IntArray) -> Interactions:
