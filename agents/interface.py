@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,14 @@ OK = "ok"
 
 class AgentError(Exception):
     """An agent cannot be made or asked as configured; the text says what to change."""
+
+
+class BudgetReached(AgentError):
+    """The next call could pass a cap; nothing was sent, and what is finished is kept."""
+
+
+class Stopped(AgentError):
+    """No more questions are asked, as the run was told to stop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +181,14 @@ class MemoryEntry:
 
 @dataclass(frozen=True)
 class Call:
-    """One request to a chat model, as it is stored: nothing secret, everything replayable."""
+    """One request to a chat model, as it is stored: nothing secret, everything replayable.
+
+    ``key`` is the content address of the question the request belongs to, "" where its
+    reply must not be used again. ``tokens_cached`` of ``tokens_in`` came from the
+    provider's prompt cache. ``assumed_*`` is what a request whose reply was lost (a
+    time-out, a cut body) may have cost: it counts against the budget and nowhere else.
+    ``cached``: the reply was there already, so that nothing was sent and nothing is owed.
+    """
 
     row: int
     page: int
@@ -188,6 +203,60 @@ class Call:
     latency: float
     cached: bool = False
     cost_usd: float | None = None
+    key: str = ""
+    tokens_cached: int = 0
+    assumed_tokens: int = 0
+    assumed_usd: float = 0.0
+
+
+class Place(NamedTuple):
+    """Which arm's sessions of which round a call belongs to."""
+
+    arm_id: int
+    round: int
+
+
+class Ledger(Protocol):
+    """Where the calls of a run are kept. Used from one thread that is not the main one."""
+
+    closed: bool
+    """Nothing may be asked: what is not in the log is an error (a replay)."""
+
+    def logged(self, place: Place, row: int, page: int, kind: str) -> Sequence[Call]:
+        """The attempts this question has had in this run, in order; usually none."""
+
+    def known(self, key: str) -> Call | None:
+        """The usable reply some run of this store got to the same question."""
+
+    def write(self, calls: Sequence[tuple[Place, Call]]) -> None:
+        """Keep calls; they outlive the process when this returns."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run has used so far."""
+
+    usd: float = 0.0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What a run may spend at most; None is no cap."""
+
+    usd: float | None = None
+    tokens: int | None = None
+    minutes: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Services:
+    """What the simulator lends to a response model for one run."""
+
+    ledger: Ledger
+    caps: Caps = Caps()
+    spent: Spent = Spent()
 
 
 @dataclass

@@ -117,6 +117,7 @@ def recbole(task: dict[str, Any]) -> dict[str, Any]:
             "seed": task["seed"],
             "checkpoint_dir": task["folder"],
             **({"train_neg_sample_args": None} if task["method"] == "multvae" else {}),
+            **task["theirs"],
         },
     )
     init_seed(config["seed"], True)
@@ -303,6 +304,7 @@ def compare(name: str, method: str, asked: argparse.Namespace, folder: Path) -> 
         "every": asked.every,
         "epochs": asked.epochs,
         "settings": json.loads(asked.settings),
+        "theirs": json.loads(asked.recbole_settings),
     }
     theirs = recbole_once({**task, "side": "recbole", "seed": 2020}, asked.reuse)
     mine = [
@@ -365,6 +367,9 @@ def main() -> None:
     )
     parser.add_argument("--repeats", type=int, default=3, help="runs of ours, seeds 0, 1, ...")
     parser.add_argument("--settings", default="{}", help="settings of ours as JSON")
+    parser.add_argument(
+        "--recbole-settings", default="{}", help="settings of RecBole other than its defaults, JSON"
+    )
     parser.add_argument(
         "--reuse", type=Path, help="folder that keeps RecBole's figures for later runs"
     )
