@@ -1,0 +1,67 @@
+"""What is asked of a chat model and what comes back, whoever carries it.
+
+    ok         a usable reply (its call is noted as ``repaired`` when it took a repair turn)
+    invalid    not what was asked for, after a repair turn
+    empty      no text
+    truncated  cut off by the token limit, also with twice the limit
+    refused    the model declined
+    filtered   a content filter stopped the request or the reply
+    context    the prompt does not fit the model
+    rejected   the server takes this request for malformed
+    transport  time-out, broken connection, server error, broken envelope, after all attempts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from ..interface import Call
+
+T = TypeVar("T")
+Value = TypeVar("Value", covariant=True)
+
+Message = dict[str, str]
+"""``{"role": system | user | assistant, "content": text}``"""
+
+Schema = dict[str, Any]
+Structured = Literal["auto", "schema", "json"]
+
+INVALID, EMPTY, TRUNCATED, TRANSPORT = "invalid", "empty", "truncated", "transport"
+REFUSED, FILTERED, CONTEXT, REJECTED = "refused", "filtered", "context", "rejected"
+REPAIRED = "repaired"
+
+
+@dataclass(frozen=True, eq=False)
+class Question(Generic[Value]):
+    """One thing to ask: for whom, the messages, and how a reply is read.
+
+    ``read`` raises :class:`~agents.response.schema.AnswerError` for a reply that is not
+    what was asked for. ``schema`` None asks for free text. ``agent`` and ``replicate`` are
+    part of what makes two questions the same one: each agent draws its own replies.
+    """
+
+    row: int
+    agent: int
+    page: int
+    kind: str
+    messages: tuple[Message, ...]
+    schema: Schema | None
+    read: Callable[[str], Value]
+    max_tokens: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Reply(Generic[Value]):
+    """The value if the outcome is ok, else None; and every request that was made."""
+
+    value: Value | None
+    outcome: str
+    calls: tuple[Call, ...]
+
+
+class Ask(Protocol):
+    """How a session asks: the gateway, bound to the arm and round it plays in."""
+
+    def __call__(self, question: Question[T]) -> Awaitable[Reply[T]]: ...
