@@ -242,6 +242,20 @@ class Spent:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """Calls made, taken from the store instead, and failed; what they came to (``usd``
+    None where a price is not known); requests under way; seconds the endpoint pauses."""
+
+    calls: int = 0
+    cached: int = 0
+    failed: int = 0
+    tokens: int = 0
+    usd: float | None = None
+    in_flight: int = 0
+    paused: float = 0.0
+
+
+@dataclass(frozen=True)
 class Caps:
     """What a run may spend at most; None is no cap."""
 
@@ -267,6 +281,15 @@ class Notes:
     calls: list[Call] = field(default_factory=list)
 
 
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """What has become ready in a visit: pages with their answers, interviews with the rows
+    they belong to, each with the notes made on the way."""
+
+    pages: Sequence[tuple[Page, Answers, Notes]] = ()
+    interviews: Sequence[tuple[IntArray, Interviews, Notes]] = ()
+
+
 class Visit(ABC):
     """One arm's sessions of one round: holds what each agent remembers of this visit."""
 
@@ -283,11 +306,54 @@ class Visit(ABC):
         return Notes()
 
 
+class ConcurrentVisit(Visit):
+    """A visit whose agents do not wait for each other: pages and interviews are handed in
+    and collected, in whatever order they become ready. What comes of a page depends on
+    that agent's own session only, never on the order."""
+
+    @abstractmethod
+    def submit(self, page: Page) -> None:
+        """Show one page to each agent in it; answers come by :meth:`collect`."""
+
+    @abstractmethod
+    def leave(self, row: IntArray) -> None:
+        """These agents have left; their interviews come by :meth:`collect`."""
+
+    @abstractmethod
+    def collect(self) -> Collected:
+        """What became ready since the last time. Raises AgentError where no more can come
+        (:class:`BudgetReached`, :class:`Stopped`, or what stopped the endpoint)."""
+
+
 class ResponseModel(ABC):
     """How agents decide. Settings are keyword arguments of the constructor."""
 
     settings: Mapping[str, Any]
 
     @abstractmethod
-    def visit(self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int) -> Visit:
-        """Open sessions for the whole audience; called once for each arm and round."""
+    def visit(
+        self,
+        audience: Audience,
+        catalogue: Catalogue,
+        luck: Luck,
+        round_: int,
+        place: Place | None = None,
+    ) -> Visit:
+        """Open sessions for the whole audience; called once for each arm and round.
+        ``place`` says where its calls belong, and must not change what agents do."""
+
+    def open(self, services: Services) -> None:  # noqa: B027 nothing to open is a fine default
+        """Get ready for one run: called once, before the first visit."""
+
+    def wait(self, seconds: float) -> None:  # noqa: B027 only concurrent visits are waited for
+        """Block until a concurrent visit has something to collect, or that long."""
+
+    def drain(self) -> None:  # noqa: B027 as above
+        """Ask nothing more; returns when every request under way has ended and is kept."""
+
+    def close(self) -> None:  # noqa: B027 as above
+        """Let go of everything :meth:`open` took; also after a failure."""
+
+    def usage(self) -> Usage:
+        """What was asked since :meth:`open`, for progress."""
+        return Usage()

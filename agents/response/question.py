@@ -38,8 +38,8 @@ class Question(Generic[Value]):
     """One thing to ask: for whom, the messages, and how a reply is read.
 
     ``read`` raises :class:`~agents.response.schema.AnswerError` for a reply that is not
-    what was asked for. ``schema`` None asks for free text. ``agent`` and ``replicate`` are
-    part of what makes two questions the same one: each agent draws its own replies.
+    what was asked for. ``schema`` None asks for free text. ``agent`` is part of what makes
+    two questions the same one: each agent draws its own replies.
     """
 
     row: int
@@ -50,6 +50,8 @@ class Question(Generic[Value]):
     schema: Schema | None
     read: Callable[[str], Value]
     max_tokens: int | None
+    items: tuple[int, ...] = ()
+    """The catalogue numbers shown, from the top slot down; for a scripted model only."""
 
 
 @dataclass(frozen=True, eq=False)
