@@ -17,17 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader, StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..interface import Catalogue
-from .schema import Scale
-
-Message = dict[str, str]
-"""``{"role": system | user | assistant, "content": text}``"""
+from .question import Message
+from .schema import Scale, handles
 
 TITLE_CAP, TEXT_CAP, GENRE_CAP, GENRES = 120, 160, 40, 6
 MEMORY_CAP, PERSONA_CAP, LINE_CAP = 300, 2000, 300
+KEPT_PERSONAS = 16384
 
 _JOINERS = "\u200c\u200d"
 _INVISIBLE = re.compile("[\U000e0100-\U000e01ef]")
@@ -70,29 +69,68 @@ def _environment() -> ImmutableSandboxedEnvironment:
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,  # not HTML: data is made safe by as_json
+        auto_reload=False,
     )
     environment.filters["as_json"] = as_json
     return environment
 
 
+@lru_cache(maxsize=32)
+def _template(name: str) -> Template:
+    return _environment().get_template(name)
+
+
 def render(template: str, **values: Any) -> str:
     """A template of ``prompts/`` filled in; a value it lacks is an error."""
-    return _environment().get_template(template).render(**values).strip()
+    return _template(template).render(values).strip()
 
 
-def system(persona: str, scale: Scale) -> Message:
-    """Rules, then who the agent is: the same for all its calls of a run."""
+class Prompts:
+    """The default protocol's messages. One object serves all agents of a run: what is the
+    same from call to call (an agent's rules and persona, an item's description) is made
+    once."""
+
+    def __init__(self, scale: Scale, *, together: bool) -> None:
+        self._scale, self._together = _numbers(scale), together
+        self._catalogue: Catalogue | None = None
+        self._described: dict[int, str] = {}
+        self.system = lru_cache(maxsize=KEPT_PERSONAS)(self._system)
+
+    def _system(self, persona: str) -> Message:
+        """Rules, then who the agent is: the same for all its calls of a run."""
+        lines = persona_lines(persona)
+        text = render("system.j2", persona=lines, scale=self._scale, together=self._together)
+        return {"role": "system", "content": text}
+
+    def page(
+        self,
+        catalogue: Catalogue,
+        items: Sequence[int],
+        memories: Sequence[str],
+        so_far: Mapping[str, Any],
+    ) -> Message:
+        """What it remembers, then the page."""
+        lines = self._lines(catalogue, items)
+        text = render("page.j2", lines=lines, memories=_lines(memories), so_far=so_far)
+        return {"role": "user", "content": text}
+
+    def _lines(self, catalogue: Catalogue, items: Sequence[int]) -> list[str]:
+        """One JSON object an item, its handle first."""
+        if self._catalogue is not catalogue:
+            self._catalogue, self._described = catalogue, {}
+        out = []
+        for handle, item in zip(handles(len(items)), items, strict=True):
+            known = self._described.get(item)
+            if known is None:
+                known = self._described[item] = as_json(described(catalogue, item))
+            out.append(f'{{"id":"{handle}",{known[1:]}')
+        return out
+
+
+def persona_lines(persona: str) -> list[str]:
+    """A persona's sentences, cleaned, without empty ones."""
     lines = [plain(line, LINE_CAP) for line in persona[:PERSONA_CAP].splitlines()]
-    text = render("system.j2", persona=[line for line in lines if line], scale=_numbers(scale))
-    return {"role": "system", "content": text}
-
-
-def page(
-    items: Sequence[Mapping[str, Any]], memories: Sequence[str], so_far: Mapping[str, Any]
-) -> Message:
-    """What it remembers, then the page."""
-    text = render("page.j2", items=items, memories=_lines(memories), so_far=so_far)
-    return {"role": "user", "content": text}
+    return [line for line in lines if line]
 
 
 def interview(memories: Sequence[str], so_far: Mapping[str, Any]) -> Message:
@@ -113,9 +151,9 @@ def repair(reply: str, complaint: str) -> list[Message]:
     return [{"role": "assistant", "content": reply}, {"role": "user", "content": text}]
 
 
-def described(catalogue: Catalogue, item: int, handle: str) -> dict[str, Any]:
+def described(catalogue: Catalogue, item: int) -> dict[str, Any]:
     """What an agent sees of an item; what the catalogue does not know is left out."""
-    shown: dict[str, Any] = {"id": handle, "title": plain(catalogue.title[item], TITLE_CAP)}
+    shown: dict[str, Any] = {"title": plain(catalogue.title[item], TITLE_CAP)}
     if catalogue.year[item] > 0:
         shown["year"] = int(catalogue.year[item])
     genres = [plain(genre, GENRE_CAP) for genre in catalogue.genres[item][:GENRES]]

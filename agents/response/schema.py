@@ -62,10 +62,19 @@ class Watched(_Strict):
     feeling: str
 
 
+class InterviewReply(_Strict):
+    """The exit interview."""
+
+    reason: str
+    satisfaction: int = Field(ge=1, le=10)
+    return_intent: int = Field(ge=0, le=TOP)
+
+
 class PageReply(_Strict):
     """One page: judge all, then watch, then look back, then stay or leave.
 
-    Needs the validation context ``{"handles": ..., "scale": ...}``.
+    Needs the validation context ``{"handles": ..., "scale": ..., "together": ...}``;
+    together: the exit interview comes with the reply that leaves, and with no other.
     """
 
     items: dict[str, Judgement]
@@ -75,6 +84,7 @@ class PageReply(_Strict):
     fatigue: int = Field(ge=0, le=TOP)
     reason: str
     leave: bool
+    exit: InterviewReply | None = None
 
     @model_validator(mode="after")
     def _closed(self, info: ValidationInfo) -> Self:
@@ -92,17 +102,17 @@ class PageReply(_Strict):
             if not low <= entry.rating <= high:
                 wrong.append(f"watched: item {entry.id}: rating must be {low:g} to {high:g}")
             seen.add(entry.id)
+        if self.exit is None and self.leave and context["together"]:
+            wrong.append("exit: must be there, as leave is true")
+        if self.exit is not None and not (self.leave and context["together"]):
+            wrong.append(
+                "exit: must be null, as leave is false"
+                if context["together"]
+                else "exit: was not asked for"
+            )
         if wrong:
             raise ValueError("; ".join(wrong[:10]))
         return self
-
-
-class InterviewReply(_Strict):
-    """The exit interview."""
-
-    reason: str
-    satisfaction: int = Field(ge=1, le=10)
-    return_intent: int = Field(ge=0, le=TOP)
 
 
 class ReflectionReply(_Strict):
@@ -118,10 +128,16 @@ def handles(k: int) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def page_schema(k: int, scale: Scale) -> Schema:
+def page_schema(k: int, scale: Scale, together: bool) -> Schema:
     """JSON schema of the reply to a page of k items; under constrained decoding an answer
     can name no other item. Shared and cached: do not change it."""
     schema = _schema(PageReply)
+    if together:
+        # Strict servers want every key; null is how an agent that stays leaves it out.
+        schema["properties"]["exit"].pop("default")
+        schema["required"].append("exit")
+    else:
+        del schema["properties"]["exit"], schema["$defs"]["InterviewReply"]
     names = list(handles(k))
     schema["properties"]["items"] = {
         "type": "object",
@@ -158,9 +174,10 @@ def _bare(node: Any) -> Any:
     return [_bare(part) for part in node] if isinstance(node, list) else node
 
 
-def page_reader(k: int, scale: Scale) -> Callable[[str], PageReply]:
+@lru_cache(maxsize=64)
+def page_reader(k: int, scale: Scale, together: bool) -> Callable[[str], PageReply]:
     """Reads the reply to a page of k items; raises :class:`AnswerError`."""
-    context = {"handles": handles(k), "scale": scale}
+    context = {"handles": handles(k), "scale": scale, "together": together}
     return lambda text: _validated(PageReply, text, context)
 
 
