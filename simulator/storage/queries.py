@@ -36,6 +36,8 @@ class Run:
     created_at: str
     finished_at: str | None
     error: str | None
+    spent_seconds: float
+    identity: str
 
 
 def run(store: Store, name: str | None = None) -> Run:

@@ -87,11 +87,13 @@ class Store:
         scenario_file: str,
         versions: Mapping[str, str] | None = None,
         dataset: Mapping[str, Any] | None = None,
+        identity: str = "",
     ) -> int:
         """A new run, ``running``; a name that is taken gets the suffix -2, -3, ...
 
         ``scenario`` is the resolved one; ``dataset`` holds at least name, users, items,
-        interactions and ``rating_scale`` [lowest, highest].
+        interactions and ``rating_scale`` [lowest, highest]; ``identity`` stands for all
+        that must be the same when the run is resumed.
         """
         with self._transaction() as connection:
             taken = set(connection.scalars(sa.select(tables.runs.c.name)))
@@ -110,6 +112,7 @@ class Store:
                     "dataset": dataset or {},
                     "schema_version": HEAD,
                     "created_at": _now(),
+                    "identity": identity,
                 },
             )
             return int(row.scalar_one())

@@ -22,6 +22,9 @@ metadata = sa.MetaData(
     }
 )
 
+KEYED = sa.text("key <> ''")
+"""Stands in the index of keys; a query must repeat it for the index to be used."""
+
 
 def _arm_round() -> tuple[sa.Column[int], sa.Column[int]]:
     """The first part of the key of everything that happens in an arm."""
@@ -54,6 +57,8 @@ runs = sa.Table(
     sa.Column("created_at", sa.Text, nullable=False),  # ISO 8601, UTC
     sa.Column("finished_at", sa.Text),
     sa.Column("error", sa.Text),
+    sa.Column("spent_seconds", sa.Float, nullable=False, server_default="0"),  # of all stints
+    sa.Column("identity", sa.Text, nullable=False, server_default=""),  # what a resume compares
 )
 
 items = sa.Table(
@@ -201,7 +206,12 @@ calls = sa.Table(
     sa.Column("cost_usd", sa.Float),
     sa.Column("latency", sa.Float),
     sa.Column("cached", sa.Boolean, nullable=False),
-    sa.Index(None, "arm_id", "round", "agent", "page"),
+    sa.Column("key", sa.Text, nullable=False, server_default=""),  # of the question
+    sa.Column("tokens_cached", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("assumed_tokens", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("assumed_usd", sa.Float, nullable=False, server_default="0"),
+    sa.Index(None, "arm_id", "round", "agent", "page", "kind", "attempt", unique=True),
+    sa.Index(None, "key", sqlite_where=KEYED, postgresql_where=KEYED),
 )
 
 offline = sa.Table(

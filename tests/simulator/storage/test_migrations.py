@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -13,7 +14,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from simulator.storage import migrations
+from simulator.storage import migrations, queries
 from simulator.storage.store import Store
 from simulator.storage.tables import metadata
 
@@ -34,7 +35,7 @@ def test_upgraded_from_nothing_the_tables_are_those_of_the_code(tmp_path: Path) 
 
 
 def test_the_sqlite_tables_are_those_that_create_all_makes(tmp_path: Path) -> None:
-    """Column for column, WITHOUT ROWID included, which Alembic does not compare."""
+    """Column for column, indexes and WITHOUT ROWID included, which Alembic does not compare."""
     other = sa.create_engine("sqlite://")
     metadata.create_all(other)
     with Store.open(tmp_path / "store.db") as store:
@@ -42,15 +43,60 @@ def test_the_sqlite_tables_are_those_that_create_all_makes(tmp_path: Path) -> No
     other.dispose()
     migrated.pop("alembic_version")
     assert migrated == made
-    assert sum(sql.endswith("WITHOUT ROWID") for sql in made.values()) == 9
+    assert sum(table[0] for table in made.values()) == 9
 
 
-def schema(engine: sa.Engine) -> dict[str, str]:
+def schema(engine: sa.Engine) -> dict[str, tuple[bool, Any, Any]]:
+    """By table: whether WITHOUT ROWID, its columns, its indexes. The text itself differs
+    where a migration has added a column."""
     with engine.connect() as connection:
-        rows = connection.exec_driver_sql(
-            "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+        ask = connection.exec_driver_sql
+        tables = ask("SELECT name, sql FROM sqlite_master WHERE type = 'table'").all()
+        indexes: dict[str, str] = dict(
+            ask("SELECT name, sql FROM sqlite_master WHERE sql LIKE '%INDEX%'").tuples().all()
         )
-        return {name: " ".join(sql.split()) for name, sql in rows}
+        return {
+            name: (
+                " ".join(sql.split()).endswith("WITHOUT ROWID"),
+                ask(f"PRAGMA table_xinfo({name})").all(),
+                sorted(
+                    (row[1:], " ".join((indexes.get(row[1]) or "").split()))
+                    for row in ask(f"PRAGMA index_list({name})")
+                ),
+            )
+            for name, sql in tables
+        }
+
+
+def test_a_store_of_the_first_revision_is_upgraded_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        command.upgrade(config(connection), "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO runs VALUES (1, 'old', 'finished', 7, '{}', '', '{}', '{}', '0001',"
+            " '2026-01-01', NULL, NULL)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO arms VALUES (1, 1, 0, 'A', 'popularity', '{}', 1, '{}', NULL, NULL)"
+        )
+        for attempt in (1, 2):
+            connection.exec_driver_sql(
+                "INSERT INTO calls VALUES (?, 1, 1, 3, 1, 'page', ?, 'ok', 'h', '[]', '{}', 10, 1,"
+                " NULL, 0.5, 0)",
+                (attempt, attempt),
+            )
+    engine.dispose()
+    with Store.open(path, create=False) as store:
+        run = queries.run(store)
+        assert (run.name, run.identity, run.spent_seconds) == ("old", "", 0.0)
+        calls = queries.calls(store)
+        assert calls["attempt"].tolist() == [1, 2]
+        assert calls["key"].tolist() == ["", ""]
+        assert calls[["tokens_cached", "assumed_tokens", "assumed_usd"]].to_numpy().sum() == 0
+        migrated = schema(store.engine)
+    with Store.open(tmp_path / "new.db") as store:
+        assert schema(store.engine) == migrated
 
 
 def test_every_revision_is_listed_in_order() -> None:
