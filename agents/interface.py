@@ -312,6 +312,10 @@ class ConcurrentVisit(Visit):
     that agent's own session only, never on the order."""
 
     @abstractmethod
+    def begin(self, place: Place) -> None:
+        """Say under which arm and round calls are kept; it changes no answer."""
+
+    @abstractmethod
     def submit(self, page: Page) -> None:
         """Show one page to each agent in it; answers come by :meth:`collect`."""
 
@@ -331,16 +335,8 @@ class ResponseModel(ABC):
     settings: Mapping[str, Any]
 
     @abstractmethod
-    def visit(
-        self,
-        audience: Audience,
-        catalogue: Catalogue,
-        luck: Luck,
-        round_: int,
-        place: Place | None = None,
-    ) -> Visit:
-        """Open sessions for the whole audience; called once for each arm and round.
-        ``place`` says where its calls belong, and must not change what agents do."""
+    def visit(self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int) -> Visit:
+        """Open sessions for the whole audience; called once for each arm and round."""
 
     def open(self, services: Services) -> None:  # noqa: B027 nothing to open is a fine default
         """Get ready for one run: called once, before the first visit."""

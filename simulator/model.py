@@ -1,6 +1,8 @@
 """The Mesa model: one arm before its audience. A page is decided here.
 
-One step is one tick in which every agent still browsing turns one page:
+One step is one tick in which every agent still browsing turns one page; agents whose
+visit is concurrent (a chat model) do not wait for each other, and one step is then one
+batch of pages that became ready:
 
     rank      the recommender ranks for all of them in one batch, from their history
               including this session; known and already shown items are excluded once
@@ -9,7 +11,7 @@ One step is one tick in which every agent still browsing turns one page:
               whether it leaves
     write     pages and exposures go to the store in one transaction
     leave     agents who left, failed, reached the page limit or have nothing left to see
-              are removed from the model; the DataCollector logs the step
+              are removed from the model; the DataCollector logs the page
 
 Everything that depends on Mesa's version stays in this file.
 """
@@ -27,7 +29,17 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from agents.interface import NO_ITEM, OK, Answers, Page, Visit
+from agents.interface import (
+    NO_ITEM,
+    OK,
+    Answers,
+    ConcurrentVisit,
+    Interviews,
+    Notes,
+    Page,
+    Place,
+    Visit,
+)
 from agents.user import User
 from recommenders.interface import Histories, Query, Recommender
 from recommenders.ranking import recommend
@@ -50,29 +62,55 @@ class Sessions:
     """What happened so far, one entry an agent (row of the audience).
 
     ``shown`` (N, page_size * max_pages) holds item numbers in the order they were shown,
-    ``watched`` marks those watched, ``liked`` those rated as liked; all start empty.
+    ``watched`` marks those watched, ``liked`` those rated as liked; ``turned`` (N,
+    max_pages) marks the pages that were answered, ``satisfaction`` the same shape what was
+    said there; all start empty. ``ended`` is the page at which the session ended (also a
+    page that could not be filled), 0 while it is open; ``width`` the columns of ``shown``
+    in use.
     """
 
     shown: IntArray
     watched: npt.NDArray[np.bool_]
     liked: npt.NDArray[np.bool_]
+    turned: npt.NDArray[np.bool_]
+    satisfaction: npt.NDArray[np.float32]
     pages: IntArray
+    ended: IntArray
     outcome: list[str]
     exit_reason: list[str]
     censored: npt.NDArray[np.bool_]
     width: int = 0
 
     @classmethod
-    def open(cls, n: int, slots: int) -> Sessions:
+    def open(cls, n: int, page_size: int, max_pages: int) -> Sessions:
+        slots = page_size * max_pages
         return cls(
             shown=np.full((n, slots), NO_ITEM, dtype=np.int64),
             watched=np.zeros((n, slots), dtype=np.bool_),
             liked=np.zeros((n, slots), dtype=np.bool_),
+            turned=np.zeros((n, max_pages), dtype=np.bool_),
+            satisfaction=np.full((n, max_pages), np.nan, dtype=np.float32),
             pages=np.zeros(n, dtype=np.int64),
+            ended=np.zeros(n, dtype=np.int64),
             outcome=[OK] * n,
             exit_reason=[""] * n,
             censored=np.zeros(n, dtype=np.bool_),
         )
+
+    def log(self, number: int, page_size: int) -> dict[str, float]:
+        """What page ``number`` brought, whenever each agent turned it: agents who browse on,
+        exits, share of shown items watched, mean satisfaction (failed pages left out)."""
+        slots = slice((number - 1) * page_size, number * page_size)
+        good = self.turned[:, number - 1]
+        shown = int((self.shown[good, slots] != NO_ITEM).sum())
+        felt = self.satisfaction[good, number - 1].astype(np.float64)
+        felt = felt[~np.isnan(felt)]
+        return {
+            "active": int(((self.ended == 0) | (self.ended > number)).sum()),
+            "exits": int((self.ended == number).sum()),
+            "watch_rate": float(self.watched[good, slots].sum() / shown) if shown else np.nan,
+            "satisfaction": float(felt.mean()) if len(felt) else np.nan,
+        }
 
 
 class Audition(mesa.Model):  # type: ignore[misc]
@@ -100,43 +138,101 @@ class Audition(mesa.Model):  # type: ignore[misc]
         self.round, self.known, self.histories = round_, known, histories
         session = world.scenario.session
         self.page_size, self.max_pages = session.page_size, session.max_pages
-        self.sessions = Sessions.open(len(self.audience), self.page_size * self.max_pages)
-        self.exits, self.watch_rate, self.satisfaction = 0, np.nan, np.nan
+        self.sessions = Sessions.open(len(self.audience), self.page_size, self.max_pages)
+        self.page = 0
         self._fixed_ranking: IntArray | None = None
+        # Places in the recommender's lists of pages that are being answered: (row, page).
+        self._rank_of: dict[tuple[int, int], IntArray] = {}
+        self._awaited = 0  # interviews asked for and not yet collected
         self.users: list[User] = list(
             User.create_agents(self, len(self.audience), row=list(range(len(self.audience))))
         )
         self.datacollector = mesa.DataCollector(
             model_reporters={
-                "active": lambda model: len(model.agents),
-                "exits": "exits",
-                "watch_rate": "watch_rate",
-                "satisfaction": "satisfaction",
+                name: (lambda model, name=name: model.page_log[name])
+                for name in ("active", "exits", "watch_rate", "satisfaction")
             }
         )
+
+    @property
+    def page_log(self) -> dict[str, float]:
+        """What the DataCollector notes of the present page."""
+        return self.sessions.log(self.page, self.page_size)
+
+    @property
+    def concurrent(self) -> bool:
+        """Agents do not wait for each other, nor does this arm for another one."""
+        return isinstance(self.visit, ConcurrentVisit)
+
+    @property
+    def open(self) -> bool:
+        """There is something left to play."""
+        return bool(len(self.agents)) or self._awaited > 0
 
     # -- one tick ----------------------------------------------------------------------
 
     def step(self) -> None:
-        """Every agent still browsing turns one page."""
-        number = int(self.steps)
-        row = np.fromiter((user.row for user in self.agents), dtype=np.int64)
-        row.sort()
-        ranked = self._rank(row, number)
-        some = (ranked != NO_ITEM).any(axis=1)
-        self._end(row[~some], NOTHING_LEFT)
-        before = len(row)
-        if some.any():
-            self._turn(row[some], ranked[some], number)
-        self.exits = before - len(self.agents)
+        """Every agent still browsing turns one page; of a concurrent visit: all that have
+        answered turn to their next one."""
+        if isinstance(self.visit, ConcurrentVisit):
+            self._collect(self.visit)
+            return
+        self.page = int(self.steps)
+        row, ranked = self._offered(self._browsing(), self.page)
+        if len(row):
+            item, rank = self._order(row, ranked, self.page)
+            page = Page(row=row, item=item, number=self.page, round=self.round)
+            answers = self.visit.turn(page)
+            self._write(page, rank, answers, self.visit.notes())
+            self._note(page, answers)
         self.datacollector.collect(self)
 
-    def _turn(self, row: IntArray, ranked: IntArray, number: int) -> None:
-        item, rank = self._order(row, ranked, number)
-        page = Page(row=row, item=item, number=number, round=self.round)
-        answers = self.visit.turn(page)
-        self._write(page, rank, answers)
-        self._note(page, answers)
+    def begin(self) -> None:
+        """Show a concurrent visit its first pages; :meth:`step` plays the rest."""
+        assert isinstance(self.visit, ConcurrentVisit)
+        self.visit.begin(Place(self.arm_id, self.round))
+        self._submit(self.visit, self._browsing(), 1)
+
+    def _collect(self, visit: ConcurrentVisit) -> None:
+        ready = visit.collect()
+        for page, answers, notes in ready.pages:
+            keys = [(row, page.number) for row in page.row.tolist()]
+            rank = np.stack([self._rank_of.pop(key) for key in keys])
+            self._write(page, rank, answers, notes)
+            self._note(page, answers)
+            came = np.array([outcome == OK for outcome in answers.outcome])
+            gone = self.sessions.ended[page.row] > 0
+            self._interview(visit, page.row[gone & came])
+            self._submit(visit, page.row[~gone], page.number + 1)
+        for row, interviews, notes in ready.interviews:
+            self._awaited -= len(row)
+            self._write_interviews(row, interviews, notes)
+
+    def _submit(self, visit: ConcurrentVisit, row: IntArray, number: int) -> None:
+        offered, ranked = self._offered(row, number)
+        if number > 1:  # who came for nothing at all is not asked how it was
+            self._interview(visit, np.setdiff1d(row, offered))
+        if len(offered):
+            item, rank = self._order(offered, ranked, number)
+            self._rank_of |= {(r, number): rank[i] for i, r in enumerate(offered.tolist())}
+            visit.submit(Page(row=offered, item=item, number=number, round=self.round))
+
+    def _interview(self, visit: ConcurrentVisit, row: IntArray) -> None:
+        if len(row):
+            self._awaited += len(row)
+            visit.leave(row)
+
+    def _browsing(self) -> IntArray:
+        row = np.fromiter((user.row for user in self.agents), dtype=np.int64)
+        row.sort()
+        return row
+
+    def _offered(self, row: IntArray, number: int) -> tuple[IntArray, IntArray]:
+        """Who can be shown a page, and its items, best first; the others' sessions end."""
+        ranked = self._rank(row, number)
+        some = (ranked != NO_ITEM).any(axis=1)
+        self._end(row[~some], number, NOTHING_LEFT)
+        return row[some], ranked[some]
 
     def _rank(self, row: IntArray, number: int) -> IntArray:
         """(B, page_size) items for this page, best first."""
@@ -147,7 +243,12 @@ class Audition(mesa.Model):  # type: ignore[misc]
                 self._fixed_ranking = self._recommend(row, self.page_size * self.max_pages)
             start = (number - 1) * self.page_size
             return self._fixed_ranking[row, start : start + self.page_size]
-        return self._recommend(row, self.page_size)
+        if not self.concurrent:
+            return self._recommend(row, self.page_size)
+        # One by one: who else is ready is a matter of time, and the last bit of a sum may
+        # depend on the size of the batch.
+        alone = [self._recommend(row[i : i + 1], self.page_size) for i in range(len(row))]
+        return np.concatenate(alone) if alone else np.empty((0, self.page_size), np.int64)
 
     def _recommend(self, row: IntArray, k: int) -> IntArray:
         query = Query(self.audience.agent[row], self._session_histories(row))
@@ -185,9 +286,8 @@ class Audition(mesa.Model):  # type: ignore[misc]
 
     # -- what the page leaves behind -----------------------------------------------------
 
-    def _write(self, page: Page, rank: IntArray, answers: Answers) -> None:
-        world, notes = self.world, self.visit.notes()
-        agent = world.audience.agent
+    def _write(self, page: Page, rank: IntArray, answers: Answers, notes: Notes) -> None:
+        world, agent = self.world, self.audience.agent
         shown = np.where(page.item == NO_ITEM, 0, page.item)
         user = agent[page.row][:, None]
         self.store.add_pages(
@@ -207,30 +307,30 @@ class Audition(mesa.Model):  # type: ignore[misc]
 
     def _note(self, page: Page, answers: Answers) -> None:
         """Take the answers into the sessions; who left, failed or has seen enough is gone."""
-        s, row = self.sessions, page.row
-        start = (page.number - 1) * self.page_size
+        s, row, number = self.sessions, page.row, page.number
+        start = (number - 1) * self.page_size
         stop = start + page.item.shape[1]
         ok = np.fromiter((outcome == OK for outcome in answers.outcome), np.bool_, len(page))
         s.shown[row, start:stop] = page.item
         s.watched[row, start:stop] = answers.watched & ok[:, None]
-        s.width = stop
-        s.pages[row] = page.number
+        s.width = max(s.width, stop)
+        s.pages[row] = number
         s.liked[row, start:stop] = (answers.rating >= self.world.liked_rating) & ok[:, None]
-        seen = answers.watched[ok].sum() / max((page.item[ok] != NO_ITEM).sum(), 1)
-        self.watch_rate = float(seen) if ok.any() else np.nan
-        self.satisfaction = float(np.nanmean(answers.satisfaction[ok])) if ok.any() else np.nan
+        s.turned[row, number - 1] = ok
+        s.satisfaction[row, number - 1] = answers.satisfaction
         leave = answers.leave & ok
-        limit = ok & ~leave & (page.number >= self.max_pages)
+        limit = ok & ~leave & (number >= self.max_pages)
         s.censored[row[limit]] = True
         for position in np.nonzero(~ok)[0].tolist():
             s.outcome[row[position]] = answers.outcome[position]
         for position in np.nonzero(leave)[0].tolist():
             s.exit_reason[row[position]] = answers.reason[position]
-        self._end(row[leave], None)
-        self._end(row[~ok], FAILED)
-        self._end(row[limit], PAGE_LIMIT)
+        self._end(row[leave], number, None)
+        self._end(row[~ok], number, FAILED)
+        self._end(row[limit], number, PAGE_LIMIT)
 
-    def _end(self, row: IntArray, reason: str | None) -> None:
+    def _end(self, row: IntArray, number: int, reason: str | None) -> None:
+        self.sessions.ended[row] = number
         for r in row.tolist():
             if reason is not None:
                 self.sessions.exit_reason[r] = reason
@@ -238,31 +338,27 @@ class Audition(mesa.Model):  # type: ignore[misc]
 
     # -- the whole round -----------------------------------------------------------------
 
-    def play(self, on_step: Callable[[int, int], None]) -> Sessions:
-        """Step until nobody browses, then interview and write the round's sessions."""
+    def play(self, on_step: Callable[[int], None]) -> Sessions:
+        """Step until nobody browses, then interview and write the round's sessions;
+        ``on_step`` hears how many still browse. For visits that are not concurrent."""
         while len(self.agents):
             self.step()
-            on_step(int(self.steps), len(self.agents))
-        self._write_round()
-        return self.sessions
+            on_step(len(self.agents))
+        s = self.sessions
+        row = np.nonzero(np.array([o == OK for o in s.outcome]) & (s.pages > 0))[0]
+        interviews = self.visit.interview(row.astype(np.int64))
+        self._write_interviews(row.astype(np.int64), interviews, self.visit.notes())
+        self.end()
+        return s
 
-    def _write_round(self) -> None:
-        s, agent = self.sessions, self.audience.agent
-        came = np.array([o == OK for o in s.outcome]) & (s.pages > 0)
-        row = np.nonzero(came)[0].astype(np.int64)
-        interviews = self.visit.interview(row)
-        notes = self.visit.notes()
-        self.store.add_interviews(
-            self.arm_id,
-            self.round,
-            agent[row],
-            interviews,
-            memories=notes.memories,
-            calls=notes.calls,
-            agent_of_row=agent,
-        )
+    def end(self) -> None:
+        """Write how every session went; nothing may be open."""
+        s = self.sessions
+        while self.page < s.ended.max(initial=0):  # a concurrent visit has no common page
+            self.page += 1
+            self.datacollector.collect(self)
         columns: dict[str, Any] = {
-            "agent": agent,
+            "agent": self.audience.agent,
             "exit_page": s.pages,
             "shown": (s.shown != NO_ITEM).sum(axis=1),
             "watched": s.watched.sum(axis=1),
@@ -276,3 +372,14 @@ class Audition(mesa.Model):  # type: ignore[misc]
         frame = {name: steps[name].tolist() for name in steps.columns}
         frame["step"] = list(range(1, len(steps) + 1))
         self.store.add_steps(self.arm_id, self.round, frame)
+
+    def _write_interviews(self, row: IntArray, interviews: Interviews, notes: Notes) -> None:
+        self.store.add_interviews(
+            self.arm_id,
+            self.round,
+            self.audience.agent[row],
+            interviews,
+            memories=notes.memories,
+            calls=notes.calls,
+            agent_of_row=self.audience.agent,
+        )

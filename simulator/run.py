@@ -236,8 +236,8 @@ def _play(
 
     with progress.task(title, total) as task:
         sessions = model.play(
-            lambda step, active: task.update(
-                f"page {step}, {active} browsing, {pages()}", total - active
+            lambda active: task.update(
+                f"{active} browsing, {pages()}", total - active
             )
         )
     progress.say(f"{arm.spec.name}: {total} agents, {pages()}, {sessions.watched.sum():,} watched")
