@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,10 @@ from .schema import Scale, handles
 
 TITLE_CAP, TEXT_CAP, GENRE_CAP, GENRES = 120, 160, 40, 6
 MEMORY_CAP, PERSONA_CAP, LINE_CAP = 300, 2000, 300
+SAID_CAP = 400
+"""The longest reason or feeling of a reply that is kept outside the raw reply."""
 KEPT_PERSONAS = 16384
+"""Rendered system messages kept for the next call of the same agent."""
 
 _JOINERS = "\u200c\u200d"
 _INVISIBLE = re.compile("[\U000e0100-\U000e01ef]")
@@ -85,15 +88,36 @@ def render(template: str, **values: Any) -> str:
     return _template(template).render(values).strip()
 
 
+class Lines:
+    """Items as JSON text, each made once: one object serves all agents of a run."""
+
+    def __init__(self, describe: Callable[[Catalogue, int], Mapping[str, Any]]) -> None:
+        self._describe = describe
+        self._catalogue: Catalogue | None = None
+        self._known: dict[int, str] = {}
+
+    def of(self, catalogue: Catalogue, items: Sequence[int]) -> list[str]:
+        """One JSON object an item."""
+        if self._catalogue is not catalogue:
+            self._catalogue, self._known = catalogue, {}
+        known = self._known
+        for item in items:
+            if item not in known:
+                known[item] = as_json(self._describe(catalogue, item))
+        return [known[item] for item in items]
+
+
+def led(key: str, value: str, rest: str) -> str:
+    """The JSON object ``rest`` with another key in front."""
+    return f"{{{as_json(key)}:{as_json(value)}{',' if rest != '{}' else ''}{rest[1:]}"
+
+
 class Prompts:
-    """The default protocol's messages. One object serves all agents of a run: what is the
-    same from call to call (an agent's rules and persona, an item's description) is made
-    once."""
+    """The default protocol's messages. One object serves all agents of a run."""
 
     def __init__(self, scale: Scale, *, together: bool) -> None:
-        self._scale, self._together = _numbers(scale), together
-        self._catalogue: Catalogue | None = None
-        self._described: dict[int, str] = {}
+        self._scale, self._together = numbers(scale), together
+        self._lines = Lines(described)
         self.system = lru_cache(maxsize=KEPT_PERSONAS)(self._system)
 
     def _system(self, persona: str) -> Message:
@@ -109,22 +133,11 @@ class Prompts:
         memories: Sequence[str],
         so_far: Mapping[str, Any],
     ) -> Message:
-        """What it remembers, then the page."""
-        lines = self._lines(catalogue, items)
-        text = render("page.j2", lines=lines, memories=_lines(memories), so_far=so_far)
+        """What it remembers, then the page: one JSON object an item, its handle first."""
+        known = zip(handles(len(items)), self._lines.of(catalogue, items), strict=True)
+        lines = [led("id", handle, rest) for handle, rest in known]
+        text = render("page.j2", lines=lines, memories=memory_lines(memories), so_far=so_far)
         return {"role": "user", "content": text}
-
-    def _lines(self, catalogue: Catalogue, items: Sequence[int]) -> list[str]:
-        """One JSON object an item, its handle first."""
-        if self._catalogue is not catalogue:
-            self._catalogue, self._described = catalogue, {}
-        out = []
-        for handle, item in zip(handles(len(items)), items, strict=True):
-            known = self._described.get(item)
-            if known is None:
-                known = self._described[item] = as_json(described(catalogue, item))
-            out.append(f'{{"id":"{handle}",{known[1:]}')
-        return out
 
 
 def persona_lines(persona: str) -> list[str]:
@@ -135,13 +148,13 @@ def persona_lines(persona: str) -> list[str]:
 
 def interview(memories: Sequence[str], so_far: Mapping[str, Any]) -> Message:
     """What it remembers, then the questions on leaving."""
-    text = render("interview.j2", memories=_lines(memories), so_far=so_far)
+    text = render("interview.j2", memories=memory_lines(memories), so_far=so_far)
     return {"role": "user", "content": text}
 
 
 def reflection(memories: Sequence[str], so_far: Mapping[str, Any]) -> Message:
     """What it remembers, to be drawn together."""
-    text = render("reflection.j2", memories=_lines(memories), so_far=so_far)
+    text = render("reflection.j2", memories=memory_lines(memories), so_far=so_far)
     return {"role": "user", "content": text}
 
 
@@ -156,9 +169,8 @@ def described(catalogue: Catalogue, item: int) -> dict[str, Any]:
     shown: dict[str, Any] = {"title": plain(catalogue.title[item], TITLE_CAP)}
     if catalogue.year[item] > 0:
         shown["year"] = int(catalogue.year[item])
-    genres = [plain(genre, GENRE_CAP) for genre in catalogue.genres[item][:GENRES]]
-    if genres:
-        shown["genres"] = genres
+    if kinds := genres(catalogue, item):
+        shown["genres"] = kinds
     average = float(catalogue.shown_rating[item])
     if not np.isnan(average):
         shown["average_rating"] = round(average, 1)
@@ -167,9 +179,16 @@ def described(catalogue: Catalogue, item: int) -> dict[str, Any]:
     return shown
 
 
-def _lines(memories: Sequence[str]) -> list[str]:
+def genres(catalogue: Catalogue, item: int) -> list[str]:
+    """The first few genres, cleaned."""
+    return [plain(genre, GENRE_CAP) for genre in catalogue.genres[item][:GENRES]]
+
+
+def memory_lines(memories: Sequence[str]) -> list[str]:
+    """Memories, cleaned and shortened."""
     return [plain(memory, MEMORY_CAP) for memory in memories]
 
 
-def _numbers(scale: Scale) -> tuple[str, str]:
+def numbers(scale: Scale) -> tuple[str, str]:
+    """The ends of the scale as they are written."""
     return f"{scale[0]:g}", f"{scale[1]:g}"

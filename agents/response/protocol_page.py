@@ -36,9 +36,6 @@ Interview = Literal["together", "apart"]
 BASE_TOKENS, ITEM_TOKENS = 1024, 128
 """The limit of a reply where none is set: generous, as it only stops a run-away."""
 
-SAID_CAP = 400
-"""The longest reason or feeling that is kept outside the raw reply."""
-
 NAN = float("nan")
 
 
@@ -197,4 +194,4 @@ def _exit(said: InterviewReply) -> Exit:
 
 
 def _kept(text: str) -> str:
-    return prompting.plain(text, SAID_CAP)
+    return prompting.plain(text, prompting.SAID_CAP)

@@ -205,6 +205,11 @@ _THOUGHT = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
 _FENCE = re.compile(r"^```[A-Za-z]*\s*\n(.*?)\n?```$", re.DOTALL)
 
 
+def spoken(text: str) -> str:
+    """A reply without a reasoning model's ``<think>`` block."""
+    return _THOUGHT.sub("", text).strip()
+
+
 def json_object(text: str) -> dict[str, Any]:
     """The one JSON object in a reply: bare, in a code fence, after a reasoning model's
     ``<think>`` block, or with prose around it. Two objects, a key that stands twice, NaN
@@ -213,7 +218,7 @@ def json_object(text: str) -> dict[str, Any]:
     >>> json_object('```json\\n{"a": 1}\\n```')
     {'a': 1}
     """
-    text = _THOUGHT.sub("", text).strip()
+    text = spoken(text)
     if fenced := _FENCE.match(text):
         text = fenced.group(1).strip()
     start = text.find("{")
