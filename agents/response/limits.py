@@ -196,9 +196,7 @@ class Slot:
         try:
             await self.let
         except asyncio.CancelledError:
-            if self.let.cancelled():  # it may be what kept the next one waiting
-                self._limits._admit()
-            else:  # let through in this very turn of the loop
+            if not self.let.cancelled():  # let through in this very turn of the loop
                 self._limits._leave(self)
             raise
         return self

@@ -142,6 +142,39 @@ def test_a_request_waits_for_what_is_in_flight_and_nobody_overtakes_it() -> None
     run(scene)
 
 
+def test_a_big_request_that_gives_up_no_longer_keeps_the_next_one_waiting() -> None:
+    async def scene(clock: Clock) -> None:
+        budget = Budget(Caps(tokens=100), Spent(), None, clock=clock)
+        await budget.reserve(80, 0)  # in flight to the end
+        big = asyncio.create_task(budget.reserve(90, 0))
+        small = asyncio.create_task(budget.reserve(20, 0))
+        await asyncio.sleep(1)
+        assert not small.done()
+        big.cancel()
+        (await small).release()
+
+    run(scene)
+
+
+@pytest.mark.parametrize(("cap", "fits"), [(0.006, True), (0.005999999999, False)])
+def test_money_is_counted_exactly(cap: float, fits: bool) -> None:
+    async def scene(clock: Clock) -> None:
+        budget = Budget(Caps(usd=cap), Spent(), PRICE, clock=clock)
+        first = await budget.reserve(1000, 500)  # 0.003 at most
+        second = asyncio.create_task(budget.reserve(1000, 500))
+        await asyncio.sleep(1)
+        assert second.done() == fits
+        first.lose()
+        if fits:
+            second.result().lose()
+            assert budget.spent().usd == cap
+        else:
+            with pytest.raises(BudgetReached):
+                await second
+
+    run(scene)
+
+
 def test_what_can_never_fit_closes_the_budget_for_everybody() -> None:
     async def scene(clock: Clock) -> None:
         budget = Budget(Caps(usd=0.01), Spent(usd=0.006), PRICE, clock=clock)
