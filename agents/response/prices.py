@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -87,6 +88,7 @@ class Price:
         return tokens_in * dearest + tokens_out * _per_token(self.output)
 
 
+@lru_cache(maxsize=64)
 def _per_token(per_million: float) -> int:
     return math.ceil(Decimal(repr(per_million)) * (UNIT // 10**6))
 
