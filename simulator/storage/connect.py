@@ -84,7 +84,9 @@ def _engine(url: sa.URL, name: str) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
         settings["connect_args"] = {"timeout": _BUSY_SECONDS}
         if url.database in (None, "", ":memory:"):
-            settings["poolclass"] = sa.StaticPool  # every use must meet the same memory
+            # Every use must meet the same memory, and two threads must not meet in it: one
+            # connection, lent to one user at a time.
+            settings |= {"poolclass": sa.QueuePool, "pool_size": 1, "max_overflow": 0}
             settings["connect_args"]["check_same_thread"] = False
     try:
         engine = sa.create_engine(url, **settings)

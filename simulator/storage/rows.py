@@ -113,9 +113,17 @@ def add_notes(
         columns["position"] = _positions(connection, place, columns["page"], agent)
         bulk.insert(connection, tables.memories, {**place, **columns}, len(memories))
     if calls:
-        columns = _by_field(calls, [n for n in Call.__dataclass_fields__ if n != "row"])
-        columns["agent"] = agent_of_row[[call.row for call in calls]]
+        columns = call_columns(calls, agent_of_row[[call.row for call in calls]])
         bulk.insert(connection, tables.calls, {**place, **columns}, len(calls))
+
+
+CALL_FIELDS = tuple(name for name in Call.__dataclass_fields__ if name != "row")
+"""The columns of ``calls`` that are fields of a call."""
+
+
+def call_columns(calls: Sequence[Call], agent: bulk.Values) -> dict[str, bulk.Values]:
+    """The columns of ``calls``, arm and round left out."""
+    return {"agent": agent, **_by_field(calls, CALL_FIELDS)}
 
 
 def _by_field(entries: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:

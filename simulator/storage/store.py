@@ -7,6 +7,7 @@ arm and of a run.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -47,6 +48,8 @@ class Store:
         self.engine = engine
         self.name = name
         self._writing = engine.execution_options(**{WRITES: True})
+        # Threads of this process queue here: waiting for a database's lock means sleeping.
+        self._turn = threading.Lock()
 
     @classmethod
     def open(cls, where: str | Path, *, create: bool = True) -> Self:
@@ -69,9 +72,10 @@ class Store:
         self.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self) -> Iterator[sa.Connection]:
+        """What is written in it is there when it ends, or nothing of it is; from any thread."""
         try:
-            with self._writing.begin() as connection:
+            with self._turn, self._writing.begin() as connection:
                 yield connection
         except OperationalError as error:  # disk full, locked, connection lost
             raise AuditionError(f"{self.name}: cannot be written: {first_line(error)}") from error
@@ -95,7 +99,7 @@ class Store:
         interactions and ``rating_scale`` [lowest, highest]; ``identity`` stands for all
         that must be the same when the run is resumed.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             taken = set(connection.scalars(sa.select(tables.runs.c.name)))
             free, suffix = name, 2
             while free in taken:
@@ -125,7 +129,7 @@ class Store:
 
     def end_run(self, run_id: int, *, status: Status, error: str | None = None) -> None:
         """Say how the run ended."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 tables.runs.update().where(tables.runs.c.id == run_id),
                 {"status": status, "error": error, "finished_at": _now()},
@@ -152,7 +156,7 @@ class Store:
         train_seconds: float | None = None,
     ) -> int:
         """A trained arm; ``position`` is its place in the scenario."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             row = connection.execute(
                 tables.arms.insert().returning(tables.arms.c.id),
                 {
@@ -170,7 +174,7 @@ class Store:
 
     def end_arm(self, arm_id: int, *, simulate_seconds: float) -> None:
         """Say how long the arm's sessions took, all rounds together."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 tables.arms.update().where(tables.arms.c.id == arm_id),
                 {"simulate_seconds": simulate_seconds},
@@ -203,7 +207,7 @@ class Store:
         """
         place: dict[str, bulk.Values] = {"arm_id": int(arm_id), "round": int(round_)}
         on_page = {**place, "page": int(page)}
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             bulk.insert(
                 connection, tables.pages, on_page | page_columns(agent, answers), len(agent)
             )
@@ -236,7 +240,7 @@ class Store:
             "reason": interviews.reason,
             "outcome": interviews.outcome,
         }
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             bulk.insert(connection, tables.interviews, place | columns, len(agent))
             add_notes(connection, place, memories, calls, agent_of_row)
 
@@ -258,7 +262,7 @@ class Store:
         lengths = [
             len(v) for v in columns.values() if v is not None and not isinstance(v, str | int)
         ]
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             bulk.insert(connection, table, {**place, **columns}, max(lengths, default=1))
 
 

@@ -52,16 +52,14 @@ def schema(engine: sa.Engine) -> dict[str, tuple[bool, Any, Any]]:
     with engine.connect() as connection:
         ask = connection.exec_driver_sql
         tables = ask("SELECT name, sql FROM sqlite_master WHERE type = 'table'").all()
-        indexes: dict[str, str] = dict(
-            ask("SELECT name, sql FROM sqlite_master WHERE sql LIKE '%INDEX%'").tuples().all()
-        )
+        written = ask("SELECT name, sql FROM sqlite_master WHERE sql LIKE '%INDEX%'")
+        indexes: dict[str, str] = {name: " ".join(sql.split()) for name, sql in written}
         return {
             name: (
                 " ".join(sql.split()).endswith("WITHOUT ROWID"),
                 ask(f"PRAGMA table_xinfo({name})").all(),
                 sorted(
-                    (row[1:], " ".join((indexes.get(row[1]) or "").split()))
-                    for row in ask(f"PRAGMA index_list({name})")
+                    (row[1:], indexes.get(row[1], "")) for row in ask(f"PRAGMA index_list({name})")
                 ),
             )
             for name, sql in tables

@@ -1,0 +1,5 @@
+"""Fixtures for every room."""
+
+from .postgres import postgres, postgres_server
+
+__all__ = ["postgres", "postgres_server"]
