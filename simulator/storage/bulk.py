@@ -25,9 +25,15 @@ _MOST_BOUND = 900  # SQLite before 3.32 allows 999 a statement
 
 
 def insert(
-    connection: sa.Connection, table: sa.Table, columns: Mapping[str, Values], n: int
+    connection: sa.Connection,
+    table: sa.Table,
+    columns: Mapping[str, Values],
+    n: int,
+    *,
+    again: bool = False,
 ) -> None:
-    """Insert ``n`` rows given by column.
+    """Insert ``n`` rows given by column; with ``again`` a row whose key is there already is
+    left as it is.
 
     Raises ValueError for a column of another length and KeyError for one that the table
     does not have.
@@ -50,15 +56,17 @@ def insert(
         lists.append(driver_values(table.c[name], values, connection.dialect))
     row = f"({', '.join(fixed)})"
     start = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "
+    end = " ON CONFLICT DO NOTHING" if again else ""
     group = max(1, _MOST_BOUND // max(1, len(lists)))
     whole = n - n % group
     if whole:
         # Row j of each group is every group-th row from j on, so that no row is ever built.
         parts = [column[j:whole:group] for j in range(group) for column in lists]
-        connection.exec_driver_sql(start + ", ".join([row] * group), list(zip(*parts, strict=True)))
+        sql = start + ", ".join([row] * group) + end
+        connection.exec_driver_sql(sql, list(zip(*parts, strict=True)))
     if whole < n:
         rest = tuple(column[j] for j in range(whole, n) for column in lists)
-        connection.exec_driver_sql(start + ", ".join([row] * (n - whole)), rest)
+        connection.exec_driver_sql(start + ", ".join([row] * (n - whole)) + end, rest)
 
 
 def driver_values(

@@ -9,14 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from agents.interface import OK, Call, Place
+from agents.interface import Call, Place
 
 from . import bulk, tables
-from .rows import CALL_FIELDS, call_columns
+from .rows import CALL_FIELDS, USABLE, call_columns
 from .store import Store
-
-USABLE = (OK, "repaired")
-"""Outcomes of replies that may answer the same question again."""
 
 _CALL = [tables.calls.c[name] for name in CALL_FIELDS]
 

@@ -1,4 +1,4 @@
-"""A page's answers and notes as columns of their tables."""
+"""A page's answers and notes, and calls, as columns of their tables."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import sqlalchemy as sa
 
 from agents.interface import NO_ITEM, OK, Answers, Call, MemoryEntry
 
-from . import bulk, tables
+from . import bulk
 
 IntArray = npt.NDArray[np.int64]
 
@@ -94,28 +93,21 @@ def _flat(texts: Sequence[Sequence[str]] | None) -> list[str] | None:
     return None if texts is None else [text for row in texts for text in row]
 
 
-def add_notes(
-    connection: sa.Connection,
-    place: Mapping[str, bulk.Values],
-    memories: Sequence[MemoryEntry],
-    calls: Sequence[Call],
-    agent_of_row: IntArray | None,
-) -> None:
-    """Memories, numbered within each agent's page in the order noted, and calls."""
-    if not memories and not calls:
-        return
-    if agent_of_row is None:
-        raise ValueError("memories and calls need agent_of_row")
-    if memories:
-        agent = agent_of_row[[entry.row for entry in memories]].tolist()
-        columns = _by_field(memories, ("page", "kind", "text", "importance"))
-        columns["agent"] = agent
-        columns["position"] = _positions(connection, place, columns["page"], agent)
-        bulk.insert(connection, tables.memories, {**place, **columns}, len(memories))
-    if calls:
-        columns = call_columns(calls, agent_of_row[[call.row for call in calls]])
-        bulk.insert(connection, tables.calls, {**place, **columns}, len(calls))
+def memory_columns(
+    memories: Sequence[MemoryEntry], agent: Sequence[int], last: Mapping[tuple[int, int], int]
+) -> dict[str, bulk.Values]:
+    """The columns of ``memories``: numbered within each agent's page in the order noted,
+    after the ``last`` position by (page, agent)."""
+    columns = _by_field(memories, ("page", "kind", "text", "importance"))
+    reached, positions = dict(last), []
+    for key in zip(columns["page"], agent, strict=True):
+        reached[key] = reached.get(key, 0) + 1
+        positions.append(reached[key])
+    return {"agent": agent, "position": positions, **columns}
 
+
+USABLE = (OK, "repaired")
+"""Outcomes of replies that may answer the same question again."""
 
 CALL_FIELDS = tuple(name for name in Call.__dataclass_fields__ if name != "row")
 """The columns of ``calls`` that are fields of a call."""
@@ -128,24 +120,3 @@ def call_columns(calls: Sequence[Call], agent: bulk.Values) -> dict[str, bulk.Va
 
 def _by_field(entries: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: [getattr(entry, name) for entry in entries] for name in names}
-
-
-def _positions(
-    connection: sa.Connection,
-    place: Mapping[str, bulk.Values],
-    pages: Sequence[int],
-    agents: Sequence[int],
-) -> list[int]:
-    """1.. within each (page, agent), after what is already noted there."""
-    c = tables.memories.c
-    query = (
-        sa.select(c.page, c.agent, sa.func.max(c.position))
-        .where(c.arm_id == place["arm_id"], c.round == place["round"], c.page.in_(set(pages)))
-        .group_by(c.page, c.agent)
-    )
-    last = {(page, agent): position for page, agent, position in connection.execute(query)}
-    out = []
-    for key in zip(pages, agents, strict=True):
-        last[key] = last.get(key, 0) + 1
-        out.append(last[key])
-    return out

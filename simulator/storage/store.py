@@ -2,14 +2,14 @@
 
 Each method is one transaction: when it returns, its rows outlive the process, and when it
 raises, none of them is there. What is written is never changed, but for the end of an
-arm and of a run.
+arm and of a run, and for where the calls stand that two arms shared (``settle_calls``).
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -19,13 +19,16 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from agents.interface import Answers, Call, Interviews, MemoryEntry
+from agents.interface import Answers, Call, Interviews, MemoryEntry, Place
 
 from ..errors import AuditionError
 from . import bulk, tables
 from .connect import WRITES, connect, first_line, parse
+from .locks import locked
 from .migrations import HEAD
-from .rows import add_notes, exposure_columns, page_columns
+from .notes import add_notes, already_there
+from .rows import call_columns, exposure_columns, page_columns
+from .settle import settle
 
 Status = Literal["running", "finished", "failed", "interrupted", "budget"]
 IntArray = npt.NDArray[np.int64]
@@ -50,6 +53,7 @@ class Store:
         self._writing = engine.execution_options(**{WRITES: True})
         # Threads of this process queue here: waiting for a database's lock means sleeping.
         self._turn = threading.Lock()
+        self._resuming = False
 
     @classmethod
     def open(cls, where: str | Path, *, create: bool = True) -> Self:
@@ -127,12 +131,32 @@ class Store:
             query = sa.select(tables.runs.c.name).where(tables.runs.c.id == run_id)
             return str(connection.execute(query).scalar_one())
 
-    def end_run(self, run_id: int, *, status: Status, error: str | None = None) -> None:
-        """Say how the run ended."""
+    def resume_run(self, run_id: int) -> None:
+        """The run is ``running`` again. From now on this store leaves every row as it is
+        that is written a second time, and an arm that is there already keeps its facts."""
+        self._update(run_id, status="running", error=None, finished_at=None)
+        self._resuming = True
+
+    def end_run(
+        self, run_id: int, *, status: Status, error: str | None = None, seconds: float = 0.0
+    ) -> None:
+        """Say how the run ended, ``seconds`` after :meth:`add_seconds` was last called."""
+        spent = tables.runs.c.spent_seconds + seconds
+        self._update(run_id, status=status, error=error, finished_at=_now(), spent_seconds=spent)
+
+    def add_seconds(self, run_id: int, seconds: float) -> None:
+        """The run has taken this much more time."""
+        self._update(run_id, spent_seconds=tables.runs.c.spent_seconds + seconds)
+
+    def lock_run(self, run_name: str) -> AbstractContextManager[None]:
+        """Hold the run while the context lasts; InputError if another process does. Who is
+        killed holds nothing any more."""
+        return locked(self.engine, self.name, run_name)
+
+    def _update(self, run_id: int, **values: Any) -> None:
         with self.transaction() as connection:
             connection.execute(
-                tables.runs.update().where(tables.runs.c.id == run_id),
-                {"status": status, "error": error, "finished_at": _now()},
+                tables.runs.update().where(tables.runs.c.id == run_id).values(**values)
             )
 
     def add_items(self, run_id: int, columns: Columns) -> None:
@@ -155,8 +179,14 @@ class Store:
         fit_report: Mapping[str, Any] | None = None,
         train_seconds: float | None = None,
     ) -> int:
-        """A trained arm; ``position`` is its place in the scenario."""
+        """A trained arm; ``position`` is its place in the scenario. In a resumed run an arm
+        that is there is left as it is."""
         with self.transaction() as connection:
+            if self._resuming:
+                t = tables.arms.c
+                there = sa.select(t.id).where(t.run_id == run_id, t.position == position)
+                if (arm_id := connection.scalar(there)) is not None:
+                    return int(arm_id)
             row = connection.execute(
                 tables.arms.insert().returning(tables.arms.c.id),
                 {
@@ -202,18 +232,22 @@ class Store:
 
         ``agent`` (B,); ``item``, ``rank``, ``relevant``, ``utility`` (B, k) from the top
         slot down, padded with NO_ITEM, which is not written; ``agent_of_row`` (N,) turns
-        the rows of memories and calls into agents. Of an answer that is not ok what was
-        shown, its texts and its outcome are kept, its numbers and flags are NULL.
+        the rows of calls and of memories, which are of this page, into agents. Of an answer
+        that is not ok what was shown, its texts and its outcome are kept, its numbers and
+        flags are NULL.
         """
         place: dict[str, bulk.Values] = {"arm_id": int(arm_id), "round": int(round_)}
         on_page = {**place, "page": int(page)}
+        columns = page_columns(agent, answers)
+        shown = exposure_columns(agent, item, rank, answers, relevant, utility)
+        again = self._resuming
         with self.transaction() as connection:
-            bulk.insert(
-                connection, tables.pages, on_page | page_columns(agent, answers), len(agent)
-            )
-            shown = exposure_columns(agent, item, rank, answers, relevant, utility)
-            bulk.insert(connection, tables.exposures, on_page | shown, len(shown["item"]))
-            add_notes(connection, place, memories, calls, agent_of_row)
+            done = already_there(connection, tables.pages, on_page, agent) if again else ()
+            bulk.insert(connection, tables.pages, on_page | columns, len(agent), again=again)
+            n_shown = len(shown["item"])
+            bulk.insert(connection, tables.exposures, on_page | shown, n_shown, again=again)
+            noted = (memories, calls, agent_of_row)
+            add_notes(connection, place, *noted, page=int(page), done=done, again=again)
 
     def add_sessions(self, arm_id: int, round_: int, columns: Columns) -> None:
         """How visits ended: agent, exit_page, shown, watched, liked, exit_reason, censored,
@@ -231,7 +265,8 @@ class Store:
         calls: Sequence[Call] = (),
         agent_of_row: IntArray | None = None,
     ) -> None:
-        """Exit interviews of ``agent`` (B,), with the calls and memories they made."""
+        """Exit interviews of ``agent`` (B,), with the calls and memories they made; a memory
+        is of its agent's last page."""
         place: dict[str, bulk.Values] = {"arm_id": int(arm_id), "round": int(round_)}
         columns: dict[str, bulk.Values] = {
             "agent": agent,
@@ -240,9 +275,12 @@ class Store:
             "reason": interviews.reason,
             "outcome": interviews.outcome,
         }
+        again = self._resuming
         with self.transaction() as connection:
-            bulk.insert(connection, tables.interviews, place | columns, len(agent))
-            add_notes(connection, place, memories, calls, agent_of_row)
+            done = already_there(connection, tables.interviews, place, agent) if again else ()
+            bulk.insert(connection, tables.interviews, place | columns, len(agent), again=again)
+            noted = (memories, calls, agent_of_row)
+            add_notes(connection, place, *noted, page=None, done=done, again=again)
 
     def add_steps(self, arm_id: int, round_: int, columns: Columns) -> None:
         """The data collector's rows: step, active, exits, watch_rate, satisfaction."""
@@ -254,6 +292,23 @@ class Store:
         columns = {name: [row[name] for row in rows] for name in names}
         self._add(tables.offline, {"arm_id": int(arm_id), "round": int(round_)}, columns)
 
+    # Calls: those of a live run come through the ledger
+
+    def load_calls(self, place: Place, calls: Mapping[int, Sequence[Call]]) -> None:
+        """Calls of an earlier run by agent, for a replay; those that are there are left."""
+        every = [call for of_agent in calls.values() for call in of_agent]
+        agent = [agent for agent, of_agent in calls.items() for _ in of_agent]
+        columns = call_columns(every, agent)
+        at = {"arm_id": int(place.arm_id), "round": int(place.round)}
+        with self.transaction() as connection:
+            bulk.insert(connection, tables.calls, {**at, **columns}, len(every), again=True)
+
+    def settle_calls(self, run_id: int) -> None:
+        """Of the questions of a run that shared one reply, let the first in the plan be the
+        one that was sent; once a run has been played. Twice is the same as once."""
+        with self.transaction() as connection:
+            settle(connection, run_id)
+
     def _add(self, table: sa.Table, place: Columns, columns: Columns) -> None:
         needed = {c.name for c in table.columns if not c.nullable} - place.keys()
         unknown, missing = columns.keys() - table.c.keys(), needed - columns.keys()
@@ -263,7 +318,8 @@ class Store:
             len(v) for v in columns.values() if v is not None and not isinstance(v, str | int)
         ]
         with self.transaction() as connection:
-            bulk.insert(connection, table, {**place, **columns}, max(lengths, default=1))
+            n = max(lengths, default=1)
+            bulk.insert(connection, table, {**place, **columns}, n, again=self._resuming)
 
 
 def _now() -> str:
