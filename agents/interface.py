@@ -338,6 +338,9 @@ class ResponseModel(ABC):
     def visit(self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int) -> Visit:
         """Open sessions for the whole audience; called once for each arm and round."""
 
+    def ready(self) -> None:  # noqa: B027 most models need nothing
+        """Raises AgentError where something is missing that asking needs, such as a key."""
+
     def open(self, services: Services) -> None:  # noqa: B027 nothing to open is a fine default
         """Get ready for one run: called once, before the first visit."""
 

@@ -1,61 +1,63 @@
-"""Agents that are a chat model: one structured call a page, one exit interview.
+"""Agents that are a chat model: the response model, and the visits that play sessions.
 
-Any LangChain chat model answers, OpenAI-compatible servers by their address. What an
-agent knows is its persona, what its memory gives back, and the page; items carry handles
-1..k. The wire belongs to :mod:`.gateway`, wording to :mod:`.prompting` and the templates,
-what a reply must be to :mod:`.schema`.
+Any LangChain chat model answers, OpenAI-compatible servers by their address. What is asked
+in which order belongs to a protocol (:mod:`.protocol_page`, :mod:`.protocol_agent4rec`),
+how it is carried to the :mod:`.gateway`; here sessions run side by side, each waiting for
+its own replies only.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from typing import Any, Literal, TypeVar, get_args
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import Field
 
 from ..interface import (
     NO_ITEM,
-    OK,
     AgentError,
     Answers,
     Audience,
+    Call,
     Catalogue,
+    Collected,
+    ConcurrentVisit,
     IntArray,
     Interviews,
     Luck,
     Notes,
     Page,
+    Place,
     ResponseModel,
-    Visit,
+    Services,
+    Stopped,
+    Usage,
 )
-from ..memory import REFLECTION, Memory, emotional, factual
-from . import prompting
+from .budget import Budget
 from .endpoint import Endpoint
-from .gateway import Gateway, Question, Reply, Structured
-from .prompting import Message
-from .schema import (
-    TOP,
-    InterviewReply,
-    PageReply,
-    ReflectionReply,
-    handles,
-    page_reader,
-    page_schema,
-    reader,
-    reply_schema,
-)
+from .gateway import Gateway, Policy
+from .limits import Limits
+from .prices import price_of
+from .protocol_page import Interview, PageProtocol, Reflect
+from .question import Question, Reply, Structured
+from .session import Exit, Person, SessionProtocol, Slot, Turn
+from .stage import Stage
+from .wire import LocalWire, Wire
 
 T = TypeVar("T")
-R = TypeVar("R", bound=BaseModel)
-Reflect = Literal["summary", "chat"]
+Protocol = Literal["page", "agent4rec"]
 
-BASE_TOKENS, ITEM_TOKENS = 1024, 128
-"""The limit of a reply where none is set: generous, as it only stops a run-away."""
+GATHER_SECONDS = 0.005
+"""How long replies are gathered before they are taken on together."""
 
-SAID_CAP = 400
-"""The longest reason or feeling that is kept outside the raw reply."""
+NOWHERE = Place(0, 0)
 
 
 class Chat(ResponseModel):
@@ -68,199 +70,317 @@ class Chat(ResponseModel):
         provider: str = "openai",
         base_url: str | None = None,
         api_key_env: str | None = None,
-        temperature: float | None = 0.2,
-        max_tokens: int | None = None,
-        timeout: float = 60.0,
-        attempts: int = 3,
-        concurrency: int = 16,
+        temperature: Annotated[float | None, Field(ge=0, le=2)] = 0.2,
+        max_tokens: Annotated[int | None, Field(ge=1, le=1_000_000)] = None,
+        timeout: Annotated[float, Field(ge=0.01, le=3600)] = 60.0,
+        deadline: Annotated[float, Field(ge=0.01, le=86400)] = 600.0,
+        attempts: Annotated[int, Field(ge=1, le=10)] = 3,
+        concurrency: Annotated[int, Field(ge=1, le=4096)] = 16,
+        requests_per_minute: Annotated[float | None, Field(gt=0)] = None,
+        tokens_per_minute: Annotated[float | None, Field(gt=0)] = None,
+        processes: Annotated[int, Field(ge=0, le=64)] = 0,
         structured: Structured = "auto",
-        retrieve: int = 5,
-        reflect_every: int = 2,
+        protocol: Protocol = "page",
+        interview: Interview = "together",
+        retrieve: Annotated[int, Field(ge=0, le=100)] = 5,
+        reflect_every: Annotated[int, Field(ge=0, le=100)] = 2,
         reflection: Reflect = "summary",
+        replicate: Annotated[int, Field(ge=0)] = 0,
+        prices: dict[str, Any] | None = None,
     ) -> None:
-        """Settings are documented in docs/chat.md. Raises AgentError for a value out of
-        range or a key that is not there; nothing is imported or asked yet."""
-        _within("max_tokens", max_tokens, 1, 1_000_000)
-        _within("timeout", timeout, 0.01, 3600)
-        _within("attempts", attempts, 1, 10)
-        _within("concurrency", concurrency, 1, 1024)
-        _within("temperature", temperature, 0, 2)
-        _within("retrieve", retrieve, 0, 100)
-        _within("reflect_every", reflect_every, 0, 100)
-        _one_of("structured", structured, get_args(Structured))
-        _one_of("reflection", reflection, get_args(Reflect))
+        """Settings are documented in docs/chat.md. Raises AgentError for settings that do
+        not go together; nothing is imported or asked yet."""
         if not name.strip():
             raise AgentError("chat: name: empty; allowed: the name of a model")
-        endpoint = Endpoint(provider, name, base_url, temperature, api_key_env, max_tokens)
-        if structured == "schema" and not endpoint.compatible:
+        _one_of("structured", structured, get_args(Structured))
+        _one_of("protocol", protocol, get_args(Protocol))
+        self.endpoint = Endpoint(provider, name, base_url, temperature, api_key_env, max_tokens)
+        if structured == "schema" and not self.endpoint.compatible:
             raise AgentError("chat: structured: schema needs provider openai; allowed: auto, json")
-        self.gateway = Gateway(endpoint, timeout, attempts, concurrency, structured)
-        self.max_tokens, self.retrieve = max_tokens, retrieve
-        self.reflect_every, self.reflection = reflect_every, reflection
+        self.price = price_of(provider, name, base_url, prices)
+        self.policy = Policy(timeout, deadline, attempts, structured, replicate)
+        self._limits = partial(Limits, concurrency, requests_per_minute, tokens_per_minute)
+        self._concurrency, self._processes = concurrency, processes
+        self._protocol_name, self._max_tokens = protocol, max_tokens
+        self._interview, self._reflection = interview, reflection
+        self._retrieve, self._reflect_every = retrieve, reflect_every
+        self._opened: Opened | None = None
 
-    def visit(self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int) -> Visit:
+    def ready(self) -> None:
+        """Raises AgentError where the key is missing."""
+        self.endpoint.check_key()
+
+    def visit(self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int) -> ChatVisit:
         """Open sessions; the only luck a chat agent has is the model's own."""
         return ChatVisit(self, audience, catalogue)
 
+    def protocol(self, catalogue: Catalogue) -> SessionProtocol:
+        """In which calls an agent is played."""
+        if self._protocol_name == "agent4rec":
+            from .protocol_agent4rec import Agent4RecProtocol
 
-class ChatVisit(Visit):
+            return Agent4RecProtocol(
+                retrieve=self._retrieve,
+                reflect_every=self._reflect_every,
+                max_tokens=self._max_tokens,
+                rating_scale=catalogue.rating_scale,
+            )
+        return PageProtocol(
+            retrieve=self._retrieve,
+            reflect_every=self._reflect_every,
+            reflection=self._reflection,
+            interview=self._interview,
+            max_tokens=self._max_tokens,
+            rating_scale=catalogue.rating_scale,
+        )
+
+    def wire(self) -> Wire:
+        """A way to the endpoint, not open yet."""
+        if self._processes:
+            from .wire_pool import ProcessWires
+
+            return ProcessWires(self.endpoint, self._processes)
+        return LocalWire(self.endpoint)
+
+    # -- for one run ---------------------------------------------------------------------
+
+    def open(self, services: Services) -> None:
+        """Raises AgentError for a cap that cannot be kept."""
+        budget = partial(Budget, services.caps, services.spent, self.price)
+        self._opened = Opened(
+            lambda: Gateway(
+                self.endpoint,
+                self.wire(),
+                self.policy,
+                self._limits(),
+                budget(model=self.endpoint.where),
+                services.ledger,
+            ),
+            doors=2 * self._concurrency,
+            patience=self.policy.timeout,
+        )
+
+    @property
+    def opened(self) -> Opened:
+        if self._opened is None:
+            raise RuntimeError("the chat model was not opened for a run")
+        return self._opened
+
+    @property
+    def is_open(self) -> bool:
+        return self._opened is not None
+
+    def wait(self, seconds: float) -> None:
+        self.opened.wait(seconds)
+
+    def drain(self) -> None:
+        if self._opened is not None:
+            self._opened.drain()
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def usage(self) -> Usage:
+        return Usage() if self._opened is None else self._opened.gateway.usage()
+
+
+class Opened:
+    """A chat model during one run: its gateway, and the stage its sessions are played on."""
+
+    def __init__(self, gateway: Callable[[], Gateway], doors: int, patience: float) -> None:
+        self.stage = Stage()
+        try:
+            self.gateway, self._doors = self.stage.run(self._made(gateway, doors))
+        except BaseException:
+            self.stage.close()
+            raise
+        self._patience = patience
+        self._bell = threading.Event()
+        self.failure: Exception | None = None
+
+    @staticmethod
+    async def _made(
+        gateway: Callable[[], Gateway], doors: int
+    ) -> tuple[Gateway, asyncio.Semaphore]:
+        # Prompts are made when their turn comes near, not all at once at the start.
+        return gateway(), asyncio.Semaphore(doors)
+
+    def play(self, session: Callable[[], Awaitable[None]]) -> None:
+        """Play one page or interview of one agent; what stops it stops the run."""
+
+        async def guarded() -> None:
+            try:
+                async with self._doors:
+                    await session()
+            except Exception as error:  # noqa: BLE001 raised again by the next collect
+                if self.failure is None or isinstance(self.failure, Stopped):
+                    self.failure = error
+                self.gateway.stopping = True
+            finally:
+                self._bell.set()
+
+        self.stage.play(guarded())
+
+    def wait(self, seconds: float) -> None:
+        if self._bell.wait(seconds):
+            time.sleep(GATHER_SECONDS)
+            self._bell.clear()
+
+    def drain(self) -> None:
+        """Requests under way end by themselves: each has its time-out."""
+        self.gateway.stopping = True
+        self.stage.wait_idle(self._patience + 30)
+
+    def close(self) -> None:
+        self.gateway.stopping = True
+        try:
+            self.stage.run(self.gateway.close())
+        finally:
+            self.stage.close()
+
+
+@dataclass(frozen=True, eq=False)
+class _Turned:
+    page: Page
+    turn: Turn
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    row: int
+    exit: Exit
+
+
+class ChatVisit(ConcurrentVisit):
     """One arm's sessions of one round. A session whose page failed is over: it is not
     asked again, neither a page nor an interview."""
 
     def __init__(self, chat: Chat, audience: Audience, catalogue: Catalogue) -> None:
         self._chat, self._audience, self._catalogue = chat, audience, catalogue
-        self._memory: dict[int, Memory] = {}
-        self._so_far: dict[int, dict[str, Any]] = {}
-        self._page: dict[int, int] = {}
+        self._protocol = chat.protocol(catalogue)
+        self._place = NOWHERE
+        self._persons: dict[int, Person] = {}
+        self._exits: dict[int, Exit] = {}
+        self._ready: queue.SimpleQueue[_Turned | _Told] = queue.SimpleQueue()
         self._notes = Notes()
 
+    # -- side by side --------------------------------------------------------------------
+
+    def begin(self, place: Place) -> None:
+        self._place = place
+
+    def submit(self, page: Page) -> None:
+        for row, line in zip(page.row.tolist(), page.item, strict=True):
+            one = Page(np.array([row]), line[None, :], page.number, page.round)
+            self._chat.opened.play(partial(self._turn, one))
+
+    def leave(self, row: IntArray) -> None:
+        for r in row.tolist():
+            if r in self._exits:
+                self._ready.put(_Told(r, self._exits.pop(r)))
+            else:
+                self._chat.opened.play(partial(self._ask_exit, r))
+
+    def collect(self) -> Collected:
+        opened = self._chat.opened
+        # Seen before the queue is emptied: what is put later is not missed.
+        over = opened.failure is not None and opened.stage.idle
+        ready: list[_Turned | _Told] = []
+        while not self._ready.empty():
+            ready.append(self._ready.get())
+        if not ready and over:
+            assert opened.failure is not None
+            raise opened.failure
+        pages: dict[int, list[_Turned]] = {}
+        for entry in ready:
+            if isinstance(entry, _Turned):
+                pages.setdefault(entry.page.number, []).append(entry)
+        told = [entry for entry in ready if isinstance(entry, _Told)]
+        return Collected(
+            [_gathered(pages[number]) for number in sorted(pages)],
+            [(*_interviews(told), Notes())] if told else [],
+        )
+
+    async def _turn(self, page: Page) -> None:
+        row = int(page.row[0])
+        items = page.item[0][page.item[0] != NO_ITEM].tolist()
+        turn = await self._protocol.page(self._person(row), page.number, items, self._ask)
+        if turn.exit is not None:
+            self._exits[row] = turn.exit
+        self._ready.put(_Turned(page, turn))
+
+    async def _ask_exit(self, row: int) -> None:
+        told = await self._protocol.interview(self._person(row), self._ask)
+        self._ready.put(_Told(row, told))
+
+    def _ask(self, question: Question[T]) -> Awaitable[Reply[T]]:
+        return self._chat.opened.gateway.ask(self._place, question)
+
+    def _person(self, row: int) -> Person:
+        if row not in self._persons:
+            agent = int(self._audience.agent[row])
+            profiles = self._audience.profiles
+            self._persons[row] = Person(row, agent, profiles, self._catalogue)
+        return self._persons[row]
+
+    # -- one after the other, for a use outside of a run ---------------------------------------
+
     def turn(self, page: Page) -> Answers:
-        """One call for each agent; answers in the page's order, whichever came first."""
-        rows = page.row.tolist()
-        self._page |= dict.fromkeys(rows, page.number)
-        shown = [line[line != NO_ITEM].tolist() for line in page.item]
-        asked = zip(rows, shown, strict=True)
-        replies = self._ask([self._page_question(row, page.number, s) for row, s in asked])
-        for row, items, reply in zip(rows, shown, replies, strict=True):
-            if reply.value is not None:
-                self._remember(row, page.number, items, reply.value)
-        every = self._chat.reflect_every
-        if every and page.number % every == 0:
-            stays = [r for r, a in zip(rows, replies, strict=True) if a.value and not a.value.leave]
-            self._reflect(stays, page.number)
-        return _answers(replies, page.item)
+        """One page for each agent; answers in the page's order, whichever came first."""
+        done = self._alone(lambda: self.submit(page), len(page))
+        turned = {int(e.page.row[0]): e for e in done if isinstance(e, _Turned)}
+        _, answers, notes = _gathered([turned[row] for row in page.row.tolist()])
+        self._notes.memories.extend(notes.memories)
+        return answers
 
     def interview(self, row: IntArray) -> Interviews:
-        """One call for each agent that has left."""
-        questions = [self._interview_question(r) for r in row.tolist()]
-        replies = self._ask(questions)
-        values = [reply.value for reply in replies]
-        return Interviews(
-            satisfaction=np.array([v.satisfaction if v else np.nan for v in values], np.float32),
-            return_intent=np.array(
-                [v.return_intent / TOP if v else np.nan for v in values], np.float32
-            ),
-            reason=[prompting.plain(v.reason, SAID_CAP) if v else "" for v in values],
-            outcome=[reply.outcome for reply in replies],
-        )
+        """One call for each agent that has left and was not asked with its last page."""
+        done = self._alone(lambda: self.leave(row), len(row))
+        told = {entry.row: entry for entry in done if isinstance(entry, _Told)}
+        return _interviews([told[r] for r in row.tolist()])[1]
 
     def notes(self) -> Notes:
         notes, self._notes = self._notes, Notes()
         return notes
 
-    # -- asking --------------------------------------------------------------------------
-
-    def _ask(self, questions: Sequence[Question[T]]) -> list[Reply[T]]:
-        replies = self._chat.gateway.ask(questions)
-        self._notes.calls.extend(call for reply in replies for call in reply.calls)
-        return replies
-
-    def _page_question(self, row: int, page: int, items: Sequence[int]) -> Question[PageReply]:
-        k, scale = len(items), self._catalogue.rating_scale
-        cue = " ".join(self._catalogue.title[i] + " " + _genres(self._catalogue, i) for i in items)
-        names = handles(k)
-        described = [
-            prompting.described(self._catalogue, item, name)
-            for item, name in zip(items, names, strict=True)
-        ]
-        user = prompting.page(described, self._recalled(row, cue), self._so_far.get(row, {}))
-        return Question(
-            row=row,
-            page=page,
-            kind="page",
-            messages=(self._system(row), user),
-            schema=page_schema(k, scale),
-            read=page_reader(k, scale),
-            max_tokens=self._chat.max_tokens or BASE_TOKENS + ITEM_TOKENS * k,
-        )
-
-    def _interview_question(self, row: int) -> Question[InterviewReply]:
-        said = self._so_far.get(row, {})
-        recalled = self._recalled(row, "satisfaction with the visit as a whole")
-        user = prompting.interview(recalled, said)
-        return self._plain_question(row, "interview", user, InterviewReply)
-
-    def _reflection_question(self, row: int) -> Question[ReflectionReply]:
-        recalled = self._recalled(row, "what I conclude from this visit")
-        user = prompting.reflection(recalled, self._so_far.get(row, {}))
-        return self._plain_question(row, "reflection", user, ReflectionReply)
-
-    def _plain_question(self, row: int, kind: str, user: Message, model: type[R]) -> Question[R]:
-        return Question(
-            row=row,
-            page=self._page.get(row, 0),
-            kind=kind,
-            messages=(self._system(row), user),
-            schema=reply_schema(model),
-            read=reader(model),
-            max_tokens=self._chat.max_tokens or BASE_TOKENS,
-        )
-
-    def _system(self, row: int) -> Message:
-        persona = self._audience.profiles.persona[row]
-        return prompting.system(persona, self._catalogue.rating_scale)
-
-    # -- remembering ---------------------------------------------------------------------
-
-    def _remember(self, row: int, page: int, items: Sequence[int], reply: PageReply) -> None:
-        rated = {int(entry.id) - 1: entry for entry in reply.watched}
-        titles = [prompting.plain(self._catalogue.title[i], prompting.TITLE_CAP) for i in items]
-        slots = range(len(items))
-        rating = [rated[slot].rating if slot in rated else np.nan for slot in slots]
-        happened = factual(row, page, titles, [slot in rated for slot in slots], rating)
-        felt = emotional(
-            row,
-            page,
-            reply.satisfaction,
-            reply.fatigue / TOP,
-            prompting.plain(reply.reason, SAID_CAP),
-            prompting.plain(reply.feeling, SAID_CAP),
-        )
-        memory = self._memory.setdefault(row, Memory())
-        for entry in (happened, felt):
-            memory.add(entry)
-            self._notes.memories.append(entry)
-        self._so_far[row] = {
-            "satisfaction so far": reply.satisfaction,
-            "tiredness so far": reply.fatigue,
-            "why I left" if reply.leave else "why I went on": prompting.plain(
-                reply.reason, prompting.MEMORY_CAP
-            ),
-        }
-
-    def _recalled(self, row: int, cue: str) -> list[str]:
-        """The most fitting memories, in the order they were noted. Page numbers are left
-        out: how many pages there were is a hint at when to leave."""
-        memory = self._memory.get(row)
-        if memory is None:
-            return []
-        k = self._chat.retrieve
-        # Without a call a reflection repeats notes: it adds nothing where all of them fit.
-        repeated = REFLECTION if self._chat.reflection == "summary" else ""
-        noted = [entry for entry in memory.entries if entry.kind != repeated]
-        chosen = noted if len(noted) <= k else memory.retrieve(cue, k)
-        place = {id(entry): n for n, entry in enumerate(memory.entries)}
-        chosen = sorted(chosen, key=lambda entry: place[id(entry)])
-        return [re.sub(r"\bPage \d+: ", "", entry.text) for entry in chosen]
-
-    def _reflect(self, rows: Sequence[int], page: int) -> None:
-        """Draw the memories together; a reflection that fails as a call is left out."""
-        written: dict[int, str] = {}
-        if self._chat.reflection == "chat":
-            replies = self._ask([self._reflection_question(row) for row in rows])
-            for row, reply in zip(rows, replies, strict=True):
-                if reply.value is not None:
-                    written[row] = prompting.plain(reply.value.reflection, SAID_CAP)
-            rows = [row for row in rows if row in written]
-        for row in rows:
-            text = written.get(row)
-            summarise = None if text is None else (lambda _, text=text: text)
-            self._notes.memories.append(self._memory[row].reflect(row, page, summarise))
+    def _alone(self, start: Callable[[], None], n: int) -> list[_Turned | _Told]:
+        """Start, and wait for n entries; opens the model for as long where no run has."""
+        kept = _Kept()
+        borrowed = not self._chat.is_open
+        if borrowed:
+            self._chat.open(Services(kept))
+        try:
+            opened = self._chat.opened
+            start()
+            opened.stage.wait_idle()
+            if self._ready.qsize() < n and opened.failure is not None:
+                raise opened.failure
+            return [self._ready.get() for _ in range(n)]
+        finally:
+            if borrowed:
+                self._chat.close()
+            kept.calls.sort(key=lambda call: (call.row, call.kind, call.attempt))
+            self._notes.calls.extend(kept.calls)
 
 
-def _within(setting: str, value: float | None, low: float, high: float) -> None:
-    if value is not None and not low <= value <= high:
-        raise AgentError(f"chat: {setting}: found {value!r}; allowed: {low} to {high}")
+class _Kept:
+    """A ledger for a visit outside of a run: calls become notes."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def logged(self, place: Place, row: int, page: int, kind: str) -> Sequence[Call]:
+        return ()
+
+    def known(self, key: str) -> Call | None:
+        return None
+
+    def write(self, calls: Sequence[tuple[Place, Call]]) -> None:
+        self.calls.extend(call for _, call in calls)
 
 
 def _one_of(setting: str, value: str, known: Sequence[str]) -> None:
@@ -268,41 +388,54 @@ def _one_of(setting: str, value: str, known: Sequence[str]) -> None:
         raise AgentError(f"chat: {setting}: found {value!r}; allowed: {', '.join(known)}")
 
 
-def _genres(catalogue: Catalogue, item: int) -> str:
-    return " ".join(catalogue.genres[item])
+def _gathered(entries: Sequence[_Turned]) -> tuple[Page, Answers, Notes]:
+    """One page number's turns as columns, in the order given."""
+    first = entries[0].page
+    page = Page(
+        row=np.concatenate([entry.page.row for entry in entries]),
+        item=np.concatenate([entry.page.item for entry in entries]),
+        number=first.number,
+        round=first.round,
+    )
+    turns = [entry.turn for entry in entries]
+    return page, _answers(turns, page.item), Notes([m for t in turns for m in t.memories])
 
 
-def _answers(replies: Sequence[Reply[PageReply]], item: IntArray) -> Answers:
-    """Columns from replies. A padded slot holds NaN and False, as a failed row does."""
-    shape = item.shape
-    interest, rating = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
-    aligned, watched = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
-    reason = [[""] * shape[1] for _ in replies]
-    feeling = [[""] * shape[1] for _ in replies]
-    values = [reply.value for reply in replies]
-    for b, value in enumerate(values):
-        if value is None:
-            continue
-        slots = np.nonzero(item[b] != NO_ITEM)[0]
-        for name, judged in value.items.items():
-            slot = slots[int(name) - 1]
-            interest[b, slot], aligned[b, slot] = judged.interest / TOP, judged.aligned
-            reason[b][slot] = prompting.plain(judged.reason, SAID_CAP)
-        for entry in value.watched:
-            slot = slots[int(entry.id) - 1]
-            watched[b, slot], rating[b, slot] = True, entry.rating
-            feeling[b][slot] = prompting.plain(entry.feeling, SAID_CAP)
+_NOTHING = Slot(float("nan"), False, False, float("nan"))
+
+
+def _answers(turns: Sequence[Turn], item: IntArray) -> Answers:
+    """Columns from turns. A padded slot holds NaN and False, as a failed row does."""
+    b, k = item.shape
+    grid = [[_NOTHING] * k for _ in turns]
+    for line, turn, shown in zip(grid, turns, item, strict=True):
+        for slot, said in zip(np.nonzero(shown != NO_ITEM)[0].tolist(), turn.slots, strict=False):
+            line[slot] = said
+
+    def column(name: str, kind: type) -> Any:
+        return np.array([[getattr(s, name) for s in line] for line in grid], kind).reshape(b, k)
+
     return Answers(
-        interest=interest,
-        aligned=aligned,
-        watched=watched,
-        rating=rating,
-        satisfaction=np.array([v.satisfaction if v else np.nan for v in values], np.float32),
-        fatigue=np.array([v.fatigue / TOP if v else np.nan for v in values], np.float32),
-        leave=np.array([bool(v and v.leave) for v in values], np.bool_),
-        reason=[prompting.plain(v.reason, SAID_CAP) if v else "" for v in values],
-        outcome=[OK if v else reply.outcome for v, reply in zip(values, replies, strict=True)],
-        item_reason=reason,
-        item_feeling=feeling,
-        feeling=[prompting.plain(v.feeling, SAID_CAP) if v else "" for v in values],
+        interest=column("interest", np.float32),
+        aligned=column("aligned", np.bool_),
+        watched=column("watched", np.bool_),
+        rating=column("rating", np.float32),
+        satisfaction=np.array([turn.satisfaction for turn in turns], np.float32),
+        fatigue=np.array([turn.fatigue for turn in turns], np.float32),
+        leave=np.array([turn.leave for turn in turns], np.bool_),
+        reason=[turn.reason for turn in turns],
+        outcome=[turn.outcome for turn in turns],
+        item_reason=[[slot.reason for slot in line] for line in grid],
+        item_feeling=[[slot.feeling for slot in line] for line in grid],
+        feeling=[turn.feeling for turn in turns],
+    )
+
+
+def _interviews(told: Sequence[_Told]) -> tuple[IntArray, Interviews]:
+    exits = [entry.exit for entry in told]
+    return np.array([entry.row for entry in told], np.int64), Interviews(
+        satisfaction=np.array([one.satisfaction for one in exits], np.float32),
+        return_intent=np.array([one.return_intent for one in exits], np.float32),
+        reason=[one.reason for one in exits],
+        outcome=[one.outcome for one in exits],
     )

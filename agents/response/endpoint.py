@@ -5,10 +5,8 @@ A scenario names an environment variable, never a key. Heavy imports are inside.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..interface import AgentError
+from . import completions
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -54,6 +53,10 @@ class Endpoint:
                 "chat: api_key_env: needs the name of an environment variable in capitals, "
                 "such as OPENAI_API_KEY, never a key"
             )
+
+    def check_key(self) -> None:
+        """Raises AgentError where the key is missing. Apart from making an endpoint, as a
+        replay needs none."""
         variable = self.key_variable
         if variable is not None and not os.environ.get(variable):
             local = "" if self.base_url else "; a local server needs none: set base_url"
@@ -115,20 +118,16 @@ class Endpoint:
                 options["max_tokens"] = self.max_tokens
             yield self._made(init_chat_model, options)
             return
-        from openai import DefaultAsyncHttpxClient
-
         # Given explicitly, neither address nor key can come from a tracing product's
-        # environment; loopback is never asked through a proxy.
+        # environment.
         options.setdefault("api_key", NO_KEY)
         options.setdefault("base_url", os.environ.get("OPENAI_BASE_URL", OPENAI_URL))
-        url = options["base_url"]
-        # Reading the system's certificates takes longer than a page of a local server; an
-        # address without TLS gets a context that trusts nobody.
-        verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.startswith("http:") else True
-        async with DefaultAsyncHttpxClient(
-            trust_env=not _is_loopback(url), timeout=None, verify=verify
-        ) as client:
-            options |= {"http_async_client": client, "use_responses_api": False}
+        async with completions.client(options["base_url"], options["api_key"]) as client:
+            if self.base_url is not None:
+                client.organization = client.project = None  # an account with OpenAI
+            asked = completions.Completions(client)
+            # As ``client`` too, or LangChain makes a second one that is never used.
+            options |= {"async_client": asked, "client": asked, "use_responses_api": False}
             yield self._made(init_chat_model, options)
 
     def _made(self, make: Any, options: dict[str, Any]) -> BaseChatModel:
@@ -169,11 +168,3 @@ def _check_address(url: str) -> None:
             f"chat: base_url: found {url!r}; allowed: http(s)://host[:port]/path, "
             "such as http://127.0.0.1:8000/v1"
         )
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

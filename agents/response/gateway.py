@@ -1,17 +1,13 @@
-"""The one way to a chat model: every request passes through :class:`Gateway`.
+"""The one way to a chat model: every question passes through :class:`Gateway`.
 
-It owns what a client library does not: a single retry layer, a time-out per attempt,
-bounded concurrency, the repair turn, metering, redaction, and the outcome of a question.
+    logged?   the run was resumed or is replayed: its attempts are taken from the log
+    known?    another question had the same content: its reply is used, nothing is sent
+    asked     slot (limits) -> reservation (budget) -> wire -> settled -> kept (log), then
+              again: a repair turn with the error, twice the limit, or after a wait
 
-    ok         a usable reply (its call is noted as ``repaired`` when it took a repair turn)
-    invalid    not the JSON that was asked for, after a repair turn
-    empty      no text
-    truncated  cut off by the token limit, also with twice the limit
-    refused    the model declined
-    filtered   a content filter stopped the request or the reply
-    context    the prompt does not fit the model
-    rejected   the server takes this request for malformed
-    transport  time-out, broken connection, server error, broken envelope, after all attempts
+What it owns and a client library does not: the single retry layer, a time-out an attempt
+and a deadline a question, single flight, metering, and the outcome (:mod:`.question`). A
+reply takes effect only once it is kept, and its place is free only then.
 
 A mistake that would meet every call (bad key, unknown model, no quota, nothing listening)
 is no outcome but an :class:`~agents.interface.AgentError`: the run stops.
@@ -22,272 +18,334 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import time
-import warnings
+import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
-from ..interface import OK, AgentError, Call
+from ..interface import OK, AgentError, Call, Ledger, Place, Stopped
+from ..interface import Usage as Used
 from . import prompting
+from .attempts import State
+from .budget import Budget, Reservation
+from .call_log import CallLog
 from .endpoint import Endpoint
-from .faults import UNSUPPORTED, classify, fatal, retry_after, told, unreachable
-from .prompting import Message
-from .schema import AnswerError, Schema
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import AIMessage
+from .faults import UNSUPPORTED, Fault, fatal
+from .limits import Limits, Slot
+from .prices import Usage
+from .question import REPAIRED, TRANSPORT, Message, Question, Reply, Schema, Structured
+from .tokens import estimate_prompt, upper_bound
+from .wire import Outgoing, Received, Wire
 
 T = TypeVar("T")
-Value = TypeVar("Value", covariant=True)
-Structured = Literal["auto", "schema", "json"]
-
-INVALID, EMPTY, TRUNCATED, TRANSPORT = "invalid", "empty", "truncated", "transport"
-REFUSED, FILTERED = "refused", "filtered"
-REPAIRED = "repaired"
-
-TRIES = {INVALID: 2, EMPTY: 2, TRUNCATED: 2}
-"""How often one question may end like this before it is given up; transport has all
-attempts, whatever else one. All together never exceed the attempts."""
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 8.0
-_STOPPED = {
-    "length": TRUNCATED,
-    "max_tokens": TRUNCATED,
-    "content_filter": FILTERED,
-    "safety": FILTERED,
-    "refusal": REFUSED,
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Question(Generic[Value]):
-    """One thing to ask: for whom, the messages, and how a reply is read.
-
-    ``read`` raises :class:`AnswerError` for a reply that is not what was asked for.
-    """
-
-    row: int
-    page: int
-    kind: str
-    messages: tuple[Message, ...]
-    schema: Schema
-    read: Callable[[str], Value]
-    max_tokens: int | None
-
-
-@dataclass(frozen=True, eq=False)
-class Reply(Generic[Value]):
-    """The value if the outcome is ok, else None; and every request that was made."""
-
-    value: Value | None
-    outcome: str
-    calls: tuple[Call, ...]
+_TOO_MANY = 429
 
 
 @dataclass(frozen=True)
-class _Raw:
-    """What one request came back with; ``outcome`` ok means: there is text to read."""
+class Policy:
+    """How one question is asked: seconds for an attempt and in all, attempts of whatever
+    kind, whether JSON is constrained, and which of several draws this is."""
 
-    outcome: str
-    text: str
-    tokens_in: int = 0
-    tokens_out: int = 0
-    latency: float = 0.0
-    wait: float | None = None
-    unreachable: bool = False
+    timeout: float
+    deadline: float
+    attempts: int
+    structured: Structured
+    replicate: int = 0
 
 
 @dataclass(eq=False)
 class Gateway:
-    """Asks one endpoint. Answers do not depend on ``concurrency``.
-
-    ``structured``: ``schema`` asks for constrained JSON (``response_format``), ``json``
-    only by the prompt, ``auto`` for constrained JSON until the server says that it knows
-    no such thing. A reply is validated by us in any case.
-    """
+    """Asks one endpoint, inside one event loop. Answers do not depend on how many questions
+    are in flight, on retries, or on what came from the store."""
 
     endpoint: Endpoint
-    timeout: float
-    attempts: int
-    concurrency: int
-    structured: Structured
-    _schema_mode: bool | None = field(init=False, default=None)
+    wire: Wire
+    policy: Policy
+    limits: Limits
+    budget: Budget
+    ledger: Ledger
+    stopping: bool = False
+    _schema_mode: bool | None = field(init=False)
     _reached: bool = field(init=False, default=False)
+    _opened: bool = field(init=False, default=False)
+    _flights: dict[str, asyncio.Future[Call | None]] = field(init=False, default_factory=dict)
+    _count: Counter[str] = field(init=False, default_factory=Counter)
 
     def __post_init__(self) -> None:
         known = {"auto": None, "schema": True, "json": False}
-        self._schema_mode = known[self.structured] if self.endpoint.compatible else False
+        self._schema_mode = known[self.policy.structured] if self.endpoint.compatible else False
+        self._alone, self._opening = asyncio.Lock(), asyncio.Lock()
+        self._log = CallLog(self.ledger)
 
-    def ask(self, questions: Sequence[Question[T]]) -> list[Reply[T]]:
-        """Replies in the order of the questions. Raises AgentError where none can come."""
-        if not questions:
-            return []
-        with warnings.catch_warnings():
-            # LangChain warns when a server refuses response_format; that is dealt with here.
-            warnings.filterwarnings("ignore", message=".*structured output")
-            return asyncio.run(self._ask_all(questions))
+    async def ask(self, place: Place, question: Question[T]) -> Reply[T]:
+        """The reply to one question. Raises AgentError where none can come: see above,
+        BudgetReached at a cap, Stopped after :attr:`stopping` was set."""
+        state = State(question, self.policy.attempts)
+        for call in self.ledger.logged(place, question.row, question.page, question.kind):
+            self._replay(state, call)
+        if not state.done:
+            if self.ledger.closed:
+                raise AgentError(
+                    f"chat: replay: the recording has no reply for {_what(question)}; it was "
+                    "made from another scenario or seed, or of a run that did not finish"
+                )
+            key = self._key(question)
+            if state.calls or not await self._shared(state, key, place):
+                await self._own(state, key, place)
+        self._count["failed"] += state.value is None
+        return Reply(state.value, state.outcome, tuple(state.calls))
 
-    async def _ask_all(self, questions: Sequence[Question[T]]) -> list[Reply[T]]:
-        from langsmith import tracing_context
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._opened:
+            await self.wire.close()
 
-        slots, first = asyncio.Semaphore(self.concurrency), asyncio.Lock()
-        # Prompts go to the endpoint and nowhere else, whatever the environment says.
-        with tracing_context(enabled=False):
-            async with self.endpoint.open() as model:
-                desk = _Desk(self, model, slots, first)
-                try:
-                    async with asyncio.TaskGroup() as group:
-                        tasks = [group.create_task(desk.answer(q)) for q in questions]
-                except BaseExceptionGroup as group_error:
-                    failure = group_error.exceptions[0]
-                else:
-                    return [task.result() for task in tasks]
-        raise failure from None
-
-
-@dataclass(frozen=True, eq=False)
-class _Desk:
-    """One batch of questions on one event loop."""
-
-    gateway: Gateway
-    model: BaseChatModel
-    slots: asyncio.Semaphore
-    first: asyncio.Lock
-
-    async def answer(self, question: Question[T]) -> Reply[T]:
-        """Ask until there is a usable reply or no further try is allowed."""
-        messages, limit = question.messages, question.max_tokens
-        tries: Counter[str] = Counter()
-        calls: list[Call] = []
-        while len(calls) < self.gateway.attempts + tries[UNSUPPORTED]:
-            raw = await self._first_alone(messages, question.schema, limit)
-            value, outcome, complaint = _used(question, raw)
-            ended = REPAIRED if value is not None and tries[INVALID] else outcome
-            calls.append(self._noted(question, messages, raw, ended, len(calls) + 1))
-            if value is not None:
-                return Reply(value, OK, tuple(calls))
-            tries[outcome] += 1
-            if outcome not in (UNSUPPORTED, TRANSPORT) and tries[outcome] >= TRIES.get(outcome, 1):
-                break
-            if outcome == INVALID:
-                messages = (*question.messages, *prompting.repair(raw.text, complaint))
-            elif outcome == TRUNCATED and limit is not None:
-                limit *= 2
-            elif outcome == TRANSPORT and tries[TRANSPORT] < self.gateway.attempts:
-                await asyncio.sleep(self._wait(tries[TRANSPORT], raw.wait))
-        if raw.unreachable and not self.gateway._reached:
-            raise AgentError(
-                f"chat: {self.gateway.endpoint.where}: nothing answers there; "
-                "is the server running and base_url right?"
-            )
-        return Reply(None, outcome, tuple(calls))
-
-    async def _first_alone(
-        self, messages: Sequence[Message], schema: Schema, limit: int | None
-    ) -> _Raw:
-        """Until it is known whether the server constrains JSON, one request at a time: the
-        same requests are made then, however many may be in flight."""
-        gateway = self.gateway
-        if gateway._schema_mode is None:
-            async with self.first:
-                if gateway._schema_mode is None:
-                    raw = await self._send(messages, schema, limit)
-                    gateway._schema_mode = raw.outcome != UNSUPPORTED
-                    return raw
-        return await self._send(messages, schema if gateway._schema_mode else None, limit)
-
-    async def _send(
-        self, messages: Sequence[Message], schema: Schema | None, limit: int | None
-    ) -> _Raw:
-        gateway, endpoint = self.gateway, self.gateway.endpoint
-        extra = endpoint.body(limit, None if schema is None else _response_format(schema))
-        ask = self.model.ainvoke
-        async with self.slots:
-            started = time.perf_counter()
-            message, fault = await _within(gateway.timeout, lambda: ask(list(messages), **extra))
-            latency = time.perf_counter() - started
-        if message is not None:
-            gateway._reached = True
-            return self._read(message, latency)
-        assert fault is not None
-        gateway._reached |= not unreachable(fault)
-        if stop := fatal(fault, endpoint.where, endpoint.key_variable):
-            raise AgentError(f"chat: {endpoint.redact(stop)}")
-        outcome = classify(fault, with_format=schema is not None)
-        text = endpoint.redact(told(fault))
-        if outcome == UNSUPPORTED:
-            if gateway.structured == "schema":
-                raise AgentError(f"chat: {endpoint.where}: set structured: json, as {text}")
-            gateway._schema_mode = False
-        return _Raw(outcome, text, 0, 0, latency, retry_after(fault), unreachable(fault))
-
-    def _read(self, message: AIMessage, latency: float) -> _Raw:
-        """Text, usage and ending of a raw reply; usage counts 0 where the server tells none."""
-        usage: Any = message.usage_metadata or {}
-        about = message.response_metadata or {}
-        reason = about.get("finish_reason") or about.get("stop_reason") or about.get("done_reason")
-        text = self.gateway.endpoint.redact(str(message.text))
-        outcome = _STOPPED.get(str(reason).lower(), OK)
-        if declined := message.additional_kwargs.get("refusal"):
-            outcome, text = REFUSED, self.gateway.endpoint.redact(str(declined))
-        elif outcome == OK and not text.strip():
-            outcome = EMPTY
-        return _Raw(
-            outcome, text, usage.get("input_tokens", 0), usage.get("output_tokens", 0), latency
+    def usage(self) -> Used:
+        """What was asked so far."""
+        priced = self.budget.price is not None
+        return Used(
+            calls=self._count["calls"],
+            cached=self._count["cached"],
+            failed=self._count["failed"],
+            tokens=self._count["tokens"],
+            usd=self.budget.spent().usd if priced else None,
+            in_flight=self.limits.in_flight,
+            paused=self.limits.paused_for,
         )
 
-    def _wait(self, failures: int, asked: float | None) -> float:
-        """Seconds until the next try: what the server asked for, else growing; bounded."""
-        grown = min(_FIRST_WAIT * 2.0 ** (failures - 1), _LONGEST_WAIT)
-        return grown if asked is None else min(asked, self.gateway.timeout)
+    # -- replies that are there already ------------------------------------------------------
 
-    def _noted(
-        self,
-        question: Question[T],
-        messages: Sequence[Message],
-        raw: _Raw,
-        ended: str,
-        attempt: int,
-    ) -> Call:
-        sent = self.gateway.endpoint.redact(json.dumps(list(messages), ensure_ascii=False))
-        return Call(
+    def _replay(self, state: State, call: Call) -> None:
+        """An attempt from the log has the effect it had. A log of other prompts is no log of
+        this run."""
+        if call.prompt_hash != _hash(self._written(state.messages)):
+            raise AgentError(
+                f"chat: the kept call for {_what(state.question)} has another prompt than this "
+                "scenario gives now: it was made by other code or from another scenario or seed"
+            )
+        if call.outcome == UNSUPPORTED:
+            self._schema_mode = False
+        elif self._schema_mode is None and call.outcome in (OK, REPAIRED) and not call.cached:
+            self._schema_mode = True
+        self._count["replayed"] += 1
+        state.take(call)
+
+    async def _shared(self, state: State, key: str, place: Place) -> bool:
+        """Use the reply to the same question, from one under way or from the store."""
+        while (flight := self._flights.get(key)) is not None:
+            found = await asyncio.shield(flight)
+            if found is not None and await self._reuse(state, found, place):
+                return True
+        found = self.ledger.known(key)
+        return found is not None and await self._reuse(state, found, place)
+
+    async def _reuse(self, state: State, found: Call, place: Place) -> bool:
+        question, sent = state.question, self._written(state.messages)
+        call = replace(
+            found,
             row=question.row,
             page=question.page,
             kind=question.kind,
-            attempt=attempt,
-            outcome=ended,
-            prompt_hash=hashlib.sha256(sent.encode()).hexdigest(),
+            attempt=1,
+            outcome=OK,
+            prompt_hash=_hash(sent),
             messages=sent,
-            reply=raw.text,
-            tokens_in=raw.tokens_in,
-            tokens_out=raw.tokens_out,
-            latency=raw.latency,
+            latency=0.0,
+            cached=True,
+            cost_usd=0.0,
+            assumed_tokens=0,
+            assumed_usd=0.0,
+        )
+        trial = State(question, self.policy.attempts)
+        trial.take(call)
+        if trial.value is None:  # it was read otherwise when it was kept
+            return False
+        await self._log.write(place, call)
+        self._count["cached"] += 1
+        state.take(call)
+        return True
+
+    def _key(self, question: Question[Any]) -> str:
+        """Everything that can change the reply, and nothing else. Each agent draws its own,
+        the same in every arm that shows it the same."""
+        at = self.endpoint
+        content = {
+            "at": [at.provider, at.base_url, at.name, at.temperature],
+            "asked": [question.messages, question.schema, question.max_tokens],
+            "how": [self.policy.structured, self.policy.replicate, prompting.version()],
+            "agent": question.agent,
+        }
+        return _hash(json.dumps(content, ensure_ascii=False, sort_keys=True))
+
+    # -- asking ------------------------------------------------------------------------------
+
+    async def _own(self, state: State, key: str, place: Place) -> None:
+        """Send until there is a usable reply or no further try is allowed. The deadline
+        counts from the first attempt: to wait for a place at first is nobody's fault."""
+        flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        deadline: float | None = None
+        try:
+            while not state.done:
+                started = await self._attempt(state, key, place, deadline)
+                deadline = deadline or started + self.policy.deadline
+                if not state.done and state.outcome == TRANSPORT:
+                    await self._pause(state.transport_failures, deadline)
+        finally:
+            del self._flights[key]
+            flight.set_result(state.calls[-1] if state.value is not None else None)
+
+    async def _attempt(self, state: State, key: str, place: Place, deadline: float | None) -> float:
+        """One request; returns when it was sent."""
+        if self._schema_mode is not None:
+            return await self._send(state, key, place, deadline)
+        # Until it is known whether the server constrains JSON, one request at a time: the
+        # same requests are made then, however many may be in flight.
+        async with self._alone:
+            started = await self._send(state, key, place, deadline)
+            if self._schema_mode is None and state.outcome != TRANSPORT:
+                self._schema_mode = state.outcome != UNSUPPORTED
+            return started
+
+    async def _send(self, state: State, key: str, place: Place, deadline: float | None) -> float:
+        """Send one request when it may go, and keep its call before the place is free."""
+        schema = state.question.schema if self._schema_mode is not False else None
+        room = 0
+        if self.limits.meters_tokens:
+            room = estimate_prompt(state.messages, schema) + (state.limit or 0) // 4
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    slot = await held.enter_async_context(self.limits.slot(room))
+            except TimeoutError:
+                state.done = True
+                return self._now()
+            if self.stopping:
+                raise Stopped("the run was told to stop")
+            await self._open()
+            worst = upper_bound(state.messages, schema), state.limit
+            reservation = held.enter_context(await self.budget.reserve(*worst))
+            started = self._now()
+            left = [self.policy.timeout, self.budget.seconds_left()]
+            if deadline is not None:
+                left.append(max(deadline - started, 0.001))
+            out = Outgoing(
+                messages=state.messages,
+                max_tokens=state.limit,
+                response_format=None if schema is None else _response_format(schema),
+                timeout=min(left),
+            )
+            reservation.sending()
+            received = await self.wire.send(out, state.question)
+            self._tell(slot, received.fault)
+            outcome, text = state.judged(received, with_format=schema is not None)
+            self._stop_if_hopeless(received.fault, outcome)
+            call = self._noted(state, received, outcome, text, key)
+            call = _settled(reservation, received, call)
+            if received.fault is not None and self.budget.seconds_left() <= 0:
+                # Cut off by the cap on time, which is no fault: this raises.
+                await self.budget.reserve(*worst)
+            self._count["calls"] += 1
+            self._count["tokens"] += call.tokens_in + call.tokens_out
+            await self._log.write(place, call)
+        if outcome == UNSUPPORTED:
+            self._schema_mode = False
+        state.take(call)
+        if state.done and received.fault is not None and received.fault.unreachable:
+            self._stop_if_never_reached()
+        return started
+
+    async def _open(self) -> None:
+        """The wire is opened when it is first needed: a run whose replies are all known
+        needs neither a key nor the client libraries."""
+        if not self._opened:
+            async with self._opening:
+                if not self._opened:
+                    await self.wire.open()
+                    self._opened = True
+
+    def _tell(self, slot: Slot, fault: Fault | None) -> None:
+        if fault is None or (fault.status not in (None, _TOO_MANY) and fault.status < 500):
+            self._reached = True
+            slot.succeeded()
+        elif fault.status == _TOO_MANY:
+            self._reached = True
+            slot.throttled(fault.retry_after)
+        else:
+            self._reached |= not fault.unreachable
+            slot.failed(fault.retry_after)
+
+    def _stop_if_hopeless(self, fault: Fault | None, outcome: str) -> None:
+        if fault is None:
+            return
+        where = self.endpoint.where
+        if stop := fatal(fault, where, self.endpoint.key_variable):
+            raise AgentError(f"chat: {stop}")
+        if outcome == UNSUPPORTED and self.policy.structured == "schema":
+            raise AgentError(f"chat: {where}: set structured: json, as {fault.text}")
+
+    def _stop_if_never_reached(self) -> None:
+        if not self._reached:
+            raise AgentError(
+                f"chat: {self.endpoint.where}: nothing answers there; "
+                "is the server running and base_url right?"
+            )
+
+    async def _pause(self, failures: int, deadline: float) -> None:
+        """Growing, with jitter; what the server asked for is waited for by everybody, in
+        the queue for a place."""
+        seconds = min(_FIRST_WAIT * 2.0 ** (failures - 1), _LONGEST_WAIT)
+        seconds *= random.uniform(0.5, 1.0)
+        await asyncio.sleep(min(seconds, max(deadline - self._now(), 0.0)))
+
+    def _noted(self, state: State, received: Received, outcome: str, text: str, key: str) -> Call:
+        sent = self._written(state.messages)
+        return Call(
+            row=state.question.row,
+            page=state.question.page,
+            kind=state.question.kind,
+            attempt=len(state.calls) + 1,
+            outcome=outcome,
+            prompt_hash=_hash(sent),
+            messages=sent,
+            reply=text,
+            tokens_in=received.tokens_in,
+            tokens_out=received.tokens_out,
+            latency=received.latency,
+            key=key,
+            tokens_cached=received.tokens_cached,
         )
 
+    def _written(self, messages: Sequence[Message]) -> str:
+        return self.endpoint.redact(json.dumps(list(messages), ensure_ascii=False))
 
-def _used(question: Question[T], raw: _Raw) -> tuple[T | None, str, str]:
-    """The value of a usable reply; else None, the outcome, and what to complain of."""
-    if raw.outcome != OK:
-        return None, raw.outcome, ""
-    try:
-        return question.read(raw.text), OK, ""
-    except AnswerError as error:
-        return None, INVALID, str(error)
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
 
-async def _within(
-    seconds: float, ask: Callable[[], Awaitable[AIMessage]]
-) -> tuple[AIMessage | None, Exception | None]:
-    """The reply, or what went wrong: providers raise what they like, and a client library
-    that stumbles over a broken reply raises TypeError or worse."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await ask(), None
-    except Exception as error:  # noqa: BLE001 classified and recorded by the caller
-        return None, error
+def _settled(reservation: Reservation, received: Received, call: Call) -> Call:
+    """Book what the request used: as the server says, or the worst where it may have done
+    the work and does not say, or nothing."""
+    if received.fault is not None and not received.fault.sent:
+        reservation.release()
+        return call
+    usage = Usage(received.tokens_in, received.tokens_out, received.tokens_cached)
+    if usage.told:
+        return replace(call, cost_usd=reservation.settle(usage))
+    tokens, usd = reservation.lose()
+    return replace(call, assumed_tokens=tokens, assumed_usd=usd)
+
+
+def _what(question: Question[Any]) -> str:
+    return f"agent {question.agent}, page {question.page}, {question.kind}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _response_format(schema: Schema) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class Limits:
         """Places as configured, and as many as there are now."""
         self.in_flight = 0
         self._requests, self._tokens = _Rate(requests_per_minute), _Rate(tokens_per_minute)
+        self.meters_tokens = tokens_per_minute is not None
         self._clock, self._rng = clock, rng or random.Random()
         self._queue: deque[Slot] = deque()
         self._timer: asyncio.TimerHandle | None = None

@@ -8,6 +8,7 @@ persona), then memory, then the page, so that a provider's prompt cache hits.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import unicodedata
@@ -24,7 +25,7 @@ from ..interface import Catalogue
 from .question import Message
 from .schema import Scale, handles
 
-TITLE_CAP, TEXT_CAP, GENRE_CAP, GENRES = 120, 160, 40, 6
+TITLE_CAP, TEXT_CAP, GENRE_CAP, GENRES = 120, 100, 40, 6
 MEMORY_CAP, PERSONA_CAP, LINE_CAP = 300, 2000, 300
 SAID_CAP = 400
 """The longest reason or feeling of a reply that is kept outside the raw reply."""
@@ -83,6 +84,15 @@ def _template(name: str) -> Template:
     return _environment().get_template(name)
 
 
+@lru_cache(maxsize=1)
+def version() -> str:
+    """Of all templates together: another one gives other prompts."""
+    digest = hashlib.sha256()
+    for path in sorted((Path(__file__).parent / "prompts").glob("*.j2")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
 def render(template: str, **values: Any) -> str:
     """A template of ``prompts/`` filled in; a value it lacks is an error."""
     return _template(template).render(values).strip()
@@ -122,8 +132,8 @@ class Prompts:
 
     def _system(self, persona: str) -> Message:
         """Rules, then who the agent is: the same for all its calls of a run."""
-        lines = persona_lines(persona)
-        text = render("system.j2", persona=lines, scale=self._scale, together=self._together)
+        who = joined(persona_lines(persona))
+        text = render("system.j2", persona=who, scale=self._scale, together=self._together)
         return {"role": "system", "content": text}
 
     def page(
@@ -166,9 +176,7 @@ def repair(reply: str, complaint: str) -> list[Message]:
 
 def described(catalogue: Catalogue, item: int) -> dict[str, Any]:
     """What an agent sees of an item; what the catalogue does not know is left out."""
-    shown: dict[str, Any] = {"title": plain(catalogue.title[item], TITLE_CAP)}
-    if catalogue.year[item] > 0:
-        shown["year"] = int(catalogue.year[item])
+    shown: dict[str, Any] = {"title": titled(catalogue, item)}
     if kinds := genres(catalogue, item):
         shown["genres"] = kinds
     average = float(catalogue.shown_rating[item])
@@ -177,6 +185,17 @@ def described(catalogue: Catalogue, item: int) -> dict[str, Any]:
     if text := plain(catalogue.text[item], TEXT_CAP):
         shown["about"] = text
     return shown
+
+
+def titled(catalogue: Catalogue, item: int) -> str:
+    """The title, with the year where there is one."""
+    title = plain(catalogue.title[item], TITLE_CAP)
+    return f"{title} ({catalogue.year[item]})" if catalogue.year[item] > 0 else title
+
+
+def joined(sentences: Sequence[str]) -> str:
+    """Sentences as one text: quoting each of them would cost tokens."""
+    return " ".join(s if s.endswith((".", "!", "?", "…")) else f"{s}." for s in sentences)
 
 
 def genres(catalogue: Catalogue, item: int) -> list[str]:

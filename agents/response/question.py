@@ -1,14 +1,15 @@
 """What is asked of a chat model and what comes back, whoever carries it.
 
-    ok         a usable reply (its call is noted as ``repaired`` when it took a repair turn)
-    invalid    not what was asked for, after a repair turn
-    empty      no text
-    truncated  cut off by the token limit, also with twice the limit
-    refused    the model declined
-    filtered   a content filter stopped the request or the reply
-    context    the prompt does not fit the model
-    rejected   the server takes this request for malformed
-    transport  time-out, broken connection, server error, broken envelope, after all attempts
+ok         a usable reply (its call is noted as ``repaired`` when it took a repair turn)
+invalid    not what was asked for, after a repair turn
+empty      no text
+truncated  cut off by the token limit, also with twice the limit
+refused    the model declined
+filtered   a content filter stopped the request or the reply
+context    the prompt does not fit the model
+rejected   the server takes this request for malformed
+broken     a reply that is no completion (HTML, a broken envelope)
+transport  time-out, broken connection, server error, after all attempts
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ Structured = Literal["auto", "schema", "json"]
 
 INVALID, EMPTY, TRUNCATED, TRANSPORT = "invalid", "empty", "truncated", "transport"
 REFUSED, FILTERED, CONTEXT, REJECTED = "refused", "filtered", "context", "rejected"
+BROKEN = "broken"
 REPAIRED = "repaired"
 
 

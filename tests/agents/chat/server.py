@@ -64,7 +64,8 @@ class Request:
 
     @cached_property
     def persona(self) -> list[str]:
-        return [json.loads(line) for line in _between(self.system, "person").splitlines()]
+        """Its sentences."""
+        return re.split(r"(?<=[.!?]) ", json.loads(_between(self.system, "person")))
 
     @cached_property
     def so_far(self) -> dict[str, Any]:
@@ -98,13 +99,7 @@ def rules(request: Request) -> Reply:
     satisfaction = int(request.so_far.get("satisfaction so far", 5))
     if request.kind == "reflection":
         return Reply({"reflection": f"So far this is worth {satisfaction} of 10 to me."})
-    return Reply(
-        {
-            "reason": f"On the whole it was worth {satisfaction} of 10.",
-            "satisfaction": satisfaction,
-            "return_intent": max(satisfaction - 1, 0),
-        }
-    )
+    return Reply(interview_answer(satisfaction))
 
 
 def page_answer(request: Request) -> dict[str, Any]:
@@ -126,6 +121,7 @@ def page_answer(request: Request) -> dict[str, Any]:
     satisfaction = min(max(round((before + mean) / 2) + (len(watched) > 1), 1), 10)
     fatigue = min(int(request.so_far.get("tiredness so far", 0)) + (1 if watched else 3), 10)
     leave = 2 * fatigue >= satisfaction
+    asked_together = leave and '"exit"' in request.system
     return {
         "items": judged,
         "watched": watched,
@@ -134,6 +130,16 @@ def page_answer(request: Request) -> dict[str, Any]:
         "fatigue": fatigue,
         "reason": "I have had enough" if leave else "there may be more for me",
         "leave": leave,
+        **({"exit": interview_answer(satisfaction)} if asked_together else {}),
+    }
+
+
+def interview_answer(satisfaction: int) -> dict[str, Any]:
+    """The exit interview, as :func:`rules` gives it."""
+    return {
+        "reason": f"On the whole it was worth {satisfaction} of 10.",
+        "satisfaction": satisfaction,
+        "return_intent": max(satisfaction - 1, 0),
     }
 
 
