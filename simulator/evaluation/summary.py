@@ -164,5 +164,4 @@ _NO_USAGE: dict[str, Any] = {
 
 
 def _usage(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    names = [name for name in frame.columns if name != "arm"]
-    return {row["arm"]: {n: row[n] for n in names} for row in frame.to_dict("records")}
+    return {row["arm"]: {n: row[n] for n in _NO_USAGE} for row in frame.to_dict("records")}

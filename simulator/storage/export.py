@@ -1,8 +1,8 @@
 """A run as tidy files, the same bytes for the same run.
 
-Neither run ids nor times of day are written, and rows and columns have one order; the only
-figure of the machine is ``latency`` in ``calls``. Two runs of one scenario under one seed
-with an embedded response model can therefore be compared byte by byte.
+Neither run ids nor times of day are written, and rows and columns have one order. Every
+frame but ``timings`` is a function of the scenario, the seed and, with a chat model, its
+replies: two runs can be compared byte by byte.
 """
 
 from __future__ import annotations
@@ -21,19 +21,31 @@ from .store import Store
 
 Format = Literal["parquet", "csv"]
 
+_QUESTION = ["arm", "round", "agent", "page", "kind", "attempt"]
+
+
+def _calls(store: Store, name: str | None) -> pd.DataFrame:
+    return queries.calls(store, name).drop(columns="latency")
+
+
+def _timings(store: Store, name: str | None) -> pd.DataFrame:
+    return queries.calls(store, name)[[*_QUESTION, "latency"]]
+
+
 FRAMES: dict[str, Callable[[Store, str | None], pd.DataFrame]] = {
     "sessions": queries.sessions,
     "exposures": queries.exposures,
     "interviews": queries.interviews,
-    "calls": queries.calls,
+    "calls": _calls,
     "pages": queries.pages,
     "agents": queries.agents,
     "items": queries.items,
     "memories": queries.memories,
     "offline": queries.offline,
     "steps": queries.steps,
+    "timings": _timings,
 }
-"""What is exported, by file name."""
+"""What is exported, by file name; ``timings`` alone tells of the machine."""
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -51,7 +63,7 @@ def export(
     name = queries.run(store, run_name).name
     folder, written = Path(to), []
     for frame_name, read in FRAMES.items():
-        frame = read(store, name).drop(columns="id", errors="ignore")
+        frame = read(store, name)
         path = folder / f"{frame_name}.{format_}"
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -15,8 +15,11 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from agents.interface import Spent
+
 from ..errors import InputError
 from . import tables
+from .frames import read
 from .store import Store
 
 
@@ -68,7 +71,7 @@ def runs(store: Store) -> pd.DataFrame:
         .outerjoin(audience, audience.c.run_id == t.id)
         .order_by(t.id)
     )
-    frame = _read(store, query)
+    frame = read(store.engine, query)
     names: dict[int, list[str]] = {run_id: [] for run_id in frame["id"]}
     with store.engine.connect() as connection:
         for run_id, arm in connection.execute(
@@ -98,7 +101,7 @@ def arms(store: Store, name: str | None = None) -> pd.DataFrame:
         .where(t.run_id == run(store, name).id)
         .order_by(t.position)
     )
-    frame = _read(store, query)
+    frame = read(store.engine, query)
     frame["arm"] = pd.Categorical(frame["arm"], categories=list(frame["arm"]), ordered=True)
     return frame
 
@@ -182,33 +185,55 @@ def memories(
 def calls(
     store: Store, name: str | None = None, *, arm: str | None = None, agent: int | None = None
 ) -> pd.DataFrame:
-    """Every request to a chat model, in the order made within each agent's page."""
-    return _of_arms(store, sa.select(tables.calls), name, arm=arm, agent=agent)
+    """Every request to a chat model, in order of its question (arm, round, agent, page,
+    kind) and attempt; ``latency`` in seconds."""
+    columns = [column for column in tables.calls.columns if column.name != "id"]
+    return _of_arms(store, sa.select(*columns), name, arm=arm, agent=agent)
 
 
-def usage(store: Store, name: str | None = None) -> pd.DataFrame:
-    """What chat models cost by arm: calls and tokens that were sent, cost_usd of these (NaN
-    if the price of any is unknown), cached (answers that cost nothing)."""
+def usage(store: Store, name: str | None = None, *, by_kind: bool = False) -> pd.DataFrame:
+    """What chat models cost by arm (and kind of question): calls and tokens_in (of them
+    tokens_cached from the provider's prompt cache) and tokens_out that were sent; cost_usd
+    of these, NaN where any that took tokens has no price; cached (answers that cost
+    nothing); assumed_tokens and assumed_usd of requests whose replies were lost."""
     t = tables.calls.c
-    sent = sa.case((t.cached.is_(False), 1), else_=0)
+    sent = sa.case((t.cached, 0), else_=1)
+    took_tokens = t.tokens_in + t.tokens_out > 0
+    unpriced = sa.case((sa.and_(t.cost_usd.is_(None), took_tokens), 1), else_=0)
+    groups: list[sa.Column[Any]] = [tables.arms.c.position, *([t.kind] if by_kind else [])]
     query = (
         sa.select(
             tables.arms.c.name.label("arm"),
+            *([t.kind] if by_kind else []),
             sa.func.sum(sent).label("calls"),
-            sa.func.sum(sent * t.tokens_in).label("tokens_in"),
-            sa.func.sum(sent * t.tokens_out).label("tokens_out"),
+            *(sa.func.sum(sent * t[c]).label(c) for c in ("tokens_in", "tokens_out")),
             sa.func.coalesce(sa.func.sum(sent * t.cost_usd), 0.0).label("cost_usd"),
             sa.func.sum(1 - sent).label("cached"),
-            sa.func.sum(sent * sa.case((t.cost_usd.is_(None), 1), else_=0)).label("unpriced"),
+            *(sa.func.sum(sent * t[c]).label(c) for c in ("tokens_cached", "assumed_tokens")),
+            sa.func.sum(sent * t.assumed_usd).label("assumed_usd"),
+            sa.func.sum(sent * unpriced).label("unpriced"),
         )
         .join(tables.arms, tables.arms.c.id == t.arm_id)
         .where(t.arm_id.in_(_arm_ids(store, name)))
-        .group_by(tables.arms.c.name, tables.arms.c.position)
-        .order_by(tables.arms.c.position)
+        .group_by(tables.arms.c.name, *groups)
+        .order_by(*groups)
     )
-    frame = _read(store, query)
-    unpriced = frame.pop("unpriced") > 0
-    return frame.assign(cost_usd=frame["cost_usd"].mask(unpriced))
+    frame = read(store.engine, query)
+    unknown = frame.pop("unpriced") > 0
+    return frame.assign(cost_usd=frame["cost_usd"].mask(unknown))
+
+
+def spent(store: Store, name: str | None = None) -> Spent:
+    """What a run has used of its budget: money and tokens of the calls it sent, what those
+    may have cost whose replies were lost, and the seconds of all its stints."""
+    t = tables.calls.c
+    query = sa.select(
+        sa.func.coalesce(sa.func.sum(sa.func.coalesce(t.cost_usd, 0.0) + t.assumed_usd), 0.0),
+        sa.func.coalesce(sa.func.sum(t.tokens_in + t.tokens_out + t.assumed_tokens), 0),
+    ).where(t.arm_id.in_(_arm_ids(store, name)), t.cached.is_(False))
+    with store.engine.connect() as connection:
+        usd, tokens = connection.execute(query).one()
+    return Spent(float(usd), int(tokens), run(store, name).spent_seconds)
 
 
 def offline(store: Store, name: str | None = None) -> pd.DataFrame:
@@ -221,13 +246,16 @@ def steps(store: Store, name: str | None = None) -> pd.DataFrame:
     return _of_arms(store, sa.select(tables.steps), name)
 
 
-_ORDER = ("arm", "round", "agent", "step", "page", "slot", "position", "id", "metric")
+_ORDER = (
+    *("arm", "round", "agent", "step", "page"),
+    *("slot", "position", "kind", "attempt", "metric"),
+)
 
 
 def _of_run(store: Store, table: sa.Table, name: str | None) -> pd.DataFrame:
     columns = [column for column in table.columns if column.name != "run_id"]
     query = sa.select(*columns).where(table.c.run_id == run(store, name).id)
-    frame = _read(store, query)
+    frame = read(store.engine, query)
     key = columns[0].name
     return frame.sort_values(key, ignore_index=True)
 
@@ -251,7 +279,7 @@ def _of_arms(
     query = query.where(c["arm_id"].in_([int(i) for i in wanted["arm_id"]]))
     if agent is not None:
         query = query.where(c["agent"] == agent)
-    frame = _read(store, query)
+    frame = read(store.engine, query)
     code = {int(arm_id): place for place, arm_id in enumerate(known["arm_id"])}
     codes = frame.pop("arm_id").map(code).to_numpy(dtype=np.int64)
     arm_names = pd.Categorical.from_codes(codes, pd.Index(known["arm"]), ordered=True)
@@ -269,28 +297,3 @@ def _same_session(left: Any, right: Any) -> sa.ColumnElement[bool]:
     return sa.and_(
         left.arm_id == right.arm_id, left.round == right.round, left.agent == right.agent
     )
-
-
-def _read(store: Store, query: sa.Select[Any]) -> pd.DataFrame:
-    """Rows with the dtypes that the columns promise, also when there are none."""
-    with store.engine.connect() as connection:
-        fetched = connection.execute(query).all()
-    series = {}
-    values = list(zip(*fetched, strict=True)) or [()] * len(query.selected_columns)
-    for column, found in zip(query.selected_columns, values, strict=True):
-        series[column.key or ""] = _series(column, list(found))
-    return pd.DataFrame(series)
-
-
-def _series(column: sa.ColumnElement[Any], values: list[Any]) -> Any:
-    always = isinstance(column, sa.Column) and not column.nullable
-    if isinstance(column.type, sa.Boolean):
-        return pd.array(values, dtype="bool" if always else "boolean")
-    if isinstance(column.type, sa.Float):
-        return np.array(values, dtype=np.float64)
-    if isinstance(column.type, sa.Integer):
-        counted = always or not isinstance(column, sa.Column)
-        return np.array(values, dtype=np.int64 if counted else np.float64)
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out

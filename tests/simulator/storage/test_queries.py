@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
+from agents.interface import Place, Spent
 from simulator.errors import InputError
 from simulator.storage import queries
+from simulator.storage.ledger import StoreLedger
 from simulator.storage.store import Store
 
-from .sample import add_arm, begin, play, whole_run
+from .sample import AGENTS, add_arm, begin, call, play, whole_run
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    with Store.open("sqlite://") as opened:
-        whole_run(opened)
-        yield opened
+def store(empty: Store) -> Store:
+    whole_run(empty)
+    return empty
 
 
 def test_runs_lists_what_is_there(store: Store) -> None:
@@ -130,8 +132,52 @@ def test_usage_counts_what_was_sent_and_what_was_cached(store: Store) -> None:
 
 
 def test_a_cost_is_unknown_when_one_price_is(store: Store) -> None:
-    import sqlalchemy as sa
-
     with store.engine.begin() as connection:
         connection.execute(sa.text("UPDATE calls SET cost_usd = NULL WHERE attempt = 1"))
     assert queries.usage(store)["cost_usd"].isna().all()
+    with store.engine.begin() as connection:  # refused before it cost anything
+        connection.execute(
+            sa.text("UPDATE calls SET tokens_in = 0, tokens_out = 0 WHERE attempt = 1")
+        )
+    assert queries.usage(store)["cost_usd"].tolist() == pytest.approx([0.002, 0.002])
+
+
+def test_usage_by_kind(store: Store) -> None:
+    frame = queries.usage(store, by_kind=True)
+    assert frame[["arm", "kind", "calls", "cached"]].values.tolist() == [
+        ["A", "interview", 0, 1],
+        ["A", "page", 3, 0],
+        ["B", "interview", 0, 1],
+        ["B", "page", 3, 0],
+    ]
+
+
+def test_what_is_spent_includes_what_may_have_been(store: Store) -> None:
+    spent = queries.spent(store)
+    assert spent.usd == pytest.approx(0.006)
+    assert (spent.tokens, spent.seconds) == (660, 0.0)
+    other = begin(store, "other")
+    assert queries.spent(store) == Spent()
+    place = Place(add_arm(store, other, 0, "A"), 1)
+    lost = call(0, attempt=1, tokens_in=0, tokens_out=0, cost_usd=None)
+    lost = replace(lost, outcome="transport", assumed_tokens=500, assumed_usd=0.5)
+    answered = call(0, attempt=2, tokens_cached=64)
+    StoreLedger(store, AGENTS).write(
+        [(place, lost), (place, answered), (place, call(1, cached=True, assumed_usd=9.0))]
+    )
+    store.add_seconds(other, 2.5)
+    spent = queries.spent(store, "other")
+    assert spent.usd == pytest.approx(0.501)
+    assert (spent.tokens, spent.seconds) == (610, 2.5)
+    (row,) = queries.usage(store, "other").to_dict("records")
+    assert row == {
+        "arm": "A",
+        "calls": 2,
+        "tokens_in": 100,
+        "tokens_out": 10,
+        "cost_usd": 0.001,
+        "cached": 1,
+        "tokens_cached": 64,
+        "assumed_tokens": 500,
+        "assumed_usd": 0.5,
+    }

@@ -54,7 +54,7 @@ def test_whoever_was_first_the_calls_are_the_same(empty: Store) -> None:
         found.append(settled(empty, run_id))
         assert len(found[-1]) == before
         pd.testing.assert_frame_equal(settled(empty, run_id), found[-1])
-    k = [frame[frame["key"] == "k"].drop(columns="id").reset_index(drop=True) for frame in found]
+    k = [frame[frame["key"] == "k"].reset_index(drop=True) for frame in found]
     for frame in k[1:]:
         pd.testing.assert_frame_equal(frame, k[0])
     assert k[0][["arm", "attempt", "cached"]].values.tolist() == [
