@@ -180,6 +180,34 @@ def export(
         typer.echo(str(path))
 
 
+imports = typer.Typer(help="Runs that others published, as runs here.")
+app.add_typer(imports, name="import")
+
+
+@imports.callback()
+def _imports() -> None:
+    """Keeps the format a word of its own while there is only one."""
+
+
+@imports.command(name="agent4rec")
+def import_agent4rec(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The published files.")],
+    store: StoreOption = STORE,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="RUN", help="Name of the run.")
+    ] = None,
+) -> None:
+    """Agent4Rec's published ChatGPT run; says how its replies were read."""
+    from .importing import agent4rec, agent4rec_agreement, agent4rec_files
+
+    _check_name(name)
+    published = agent4rec_files.read(folder)
+    with _open(store) as opened:
+        written = agent4rec.write(published, opened, name)
+    typer.echo(agent4rec_agreement.render(agent4rec_agreement.agreement(published)))
+    typer.echo(f"Imported: {written} (audition show {written})")
+
+
 def _with_agents(overrides: list[str] | None, agents: int | None) -> list[str]:
     return [*(overrides or []), *([f"agents.count={agents}"] if agents is not None else [])]
 

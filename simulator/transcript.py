@@ -49,7 +49,8 @@ def transcript(
             frame[(frame["arm"] == name) & (frame["round"] == round_)]
             for frame in (pages, exposures, memories, sessions)
         ]
-        visits.append({"arm": str(name), "round": int(round_), **_visit(*parts, items=items)})
+        visit = _visit(*parts, items=items, imported="imported" in run.scenario)
+        visits.append({"arm": str(name), "round": int(round_), **visit})
     response = run.scenario.get("agents", {}).get("response", {})
     document = {
         "run": {"name": run.name, "status": run.status, "seed": run.seed, "response": response},
@@ -96,10 +97,12 @@ def _visit(
     sessions: pd.DataFrame,
     *,
     items: pd.DataFrame,
+    imported: bool,
 ) -> dict[str, Any]:
     shown, noted = dict(iter(exposures.groupby("page"))), dict(iter(memories.groupby("page")))
-    # An agent whose model writes no memories is read from what its pages hold.
-    writes = len(memories) > 0
+    # An agent whose model writes no memories is read from what its pages hold; what an
+    # imported one remembered is not known.
+    writes = imported or len(memories) > 0
     return {
         "pages": [
             _page(

@@ -40,6 +40,8 @@ def lines(run: Run) -> list[tuple[str, str]]:
     """(what, how) for everything a reader needs to repeat or doubt the figures."""
     scenario, dataset = run.scenario, run.dataset
     evaluation = scenario.get("evaluation", {})
+    if "imported" in scenario:
+        return _imported(scenario)
     cutoff = evaluation.get("cutoff", 20)
     return [
         ("Split", _split(scenario, dataset)),
@@ -63,6 +65,21 @@ def lines(run: Run) -> list[tuple[str, str]]:
             "a default; metrics are over the agents who answered.",
         ),
         ("Several tests", _correction(evaluation)),
+    ]
+
+
+def _imported(scenario: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is known of a run that others made and published."""
+    told = scenario["imported"]
+    return [
+        ("Imported", clean(f"From {told['from']}: {told['what']}. {told['source']}.")),
+        ("Prompts", clean(f"{told['prompts']}.")),
+        ("Luck", clean(f"Seed {told['seed']}.")),
+        (
+            "Missing data",
+            "A reply whose decisions are not certain is counted as missing and never turned into "
+            "a skip, a zero or a default; metrics are over the other sessions.",
+        ),
     ]
 
 
