@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -15,6 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from simulator.storage import migrations, queries
+from simulator.storage.connect import parse
 from simulator.storage.store import Store
 from simulator.storage.tables import metadata
 
@@ -28,8 +30,12 @@ def config(connection: sa.Connection | None = None) -> Config:
     return out
 
 
-def test_upgraded_from_nothing_the_tables_are_those_of_the_code(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "store.db") as store, store.engine.connect() as connection:
+on_disk = pytest.mark.parametrize("where", ["file", "postgresql"], indirect=True)
+
+
+@on_disk
+def test_upgraded_from_nothing_the_tables_are_those_of_the_code(where: str) -> None:
+    with Store.open(where) as store, store.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
 
@@ -66,35 +72,36 @@ def schema(engine: sa.Engine) -> dict[str, tuple[bool, Any, Any]]:
         }
 
 
-def test_a_store_of_the_first_revision_is_upgraded_in_place(tmp_path: Path) -> None:
-    path = tmp_path / "old.db"
-    engine = sa.create_engine(f"sqlite:///{path}")
+@on_disk
+def test_a_store_of_the_first_revision_is_upgraded_in_place(where: str, tmp_path: Path) -> None:
+    engine = sa.create_engine(parse(where))
     with engine.begin() as connection:
         command.upgrade(config(connection), "0001")
-        connection.exec_driver_sql(
-            "INSERT INTO runs VALUES (1, 'old', 'finished', 7, '{}', '', '{}', '{}', '0001',"
-            " '2026-01-01', NULL, NULL)"
-        )
-        connection.exec_driver_sql(
-            "INSERT INTO arms VALUES (1, 1, 0, 'A', 'popularity', '{}', 1, '{}', NULL, NULL)"
-        )
-        for attempt in (1, 2):
-            connection.exec_driver_sql(
-                "INSERT INTO calls VALUES (?, 1, 1, 3, 1, 'page', ?, 'ok', 'h', '[]', '{}', 10, 1,"
-                " NULL, 0.5, 0)",
-                (attempt, attempt),
-            )
+        for sql in FIRST:
+            connection.exec_driver_sql(sql)
     engine.dispose()
-    with Store.open(path, create=False) as store:
+    with Store.open(where, create=False) as store:
         run = queries.run(store)
         assert (run.name, run.identity, run.spent_seconds) == ("old", "", 0.0)
         calls = queries.calls(store)
         assert calls["attempt"].tolist() == [1, 2]
         assert calls["key"].tolist() == ["", ""]
         assert calls[["tokens_cached", "assumed_tokens", "assumed_usd"]].to_numpy().sum() == 0
-        migrated = schema(store.engine)
-    with Store.open(tmp_path / "new.db") as store:
-        assert schema(store.engine) == migrated
+        with store.engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+FIRST = [
+    "INSERT INTO runs VALUES (1, 'old', 'finished', 7, '{}', '', '{}', '{}', '0001', '2026-01-01',"
+    " NULL, NULL)",
+    "INSERT INTO arms VALUES (1, 1, 0, 'A', 'popularity', '{}', TRUE, '{}', NULL, NULL)",
+    *(
+        f"INSERT INTO calls VALUES ({n}, 1, 1, 3, 1, 'page', {n}, 'ok', 'h', '[]', '{{}}', 10, 1,"
+        " NULL, 0.5, FALSE)"
+        for n in (1, 2)
+    ),
+]
+"""Rows as they were at first."""
 
 
 def test_every_revision_is_listed_in_order() -> None:
@@ -104,8 +111,9 @@ def test_every_revision_is_listed_in_order() -> None:
     assert scripts.get_current_head() == migrations.HEAD
 
 
-def test_downgrade_leaves_nothing(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "store.db") as store, store.engine.begin() as connection:
+@on_disk
+def test_downgrade_leaves_nothing(where: str) -> None:
+    with Store.open(where) as store, store.engine.begin() as connection:
         command.downgrade(config(connection), "base")
         assert sa.inspect(connection).get_table_names() == ["alembic_version"]
 

@@ -65,8 +65,8 @@ def test_sqlite_is_set_up_for_one_writer_and_many_readers(path: Path) -> None:
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
 
 
-def test_a_page_is_written_whole_or_not_at_all() -> None:
-    with Store.open("sqlite://") as store:
+def test_a_page_is_written_whole_or_not_at_all(where: str) -> None:
+    with Store.open(where) as store:
         arm_id = add_arm(store, begin(store), 0, "A")
         with pytest.raises(IntegrityError):  # a call without a kind, after pages and exposures
             store.add_pages(
@@ -84,8 +84,8 @@ def test_a_page_is_written_whole_or_not_at_all() -> None:
         assert queries.exposures(store).empty
 
 
-def test_the_same_page_is_not_written_twice() -> None:
-    with Store.open("sqlite://") as store:
+def test_the_same_page_is_not_written_twice(where: str) -> None:
+    with Store.open(where) as store:
         arm_id = add_arm(store, begin(store), 0, "A")
         play(store, arm_id)
         before = queries.exposures(store)
@@ -94,8 +94,8 @@ def test_the_same_page_is_not_written_twice() -> None:
         assert queries.exposures(store).equals(before)
 
 
-def test_rows_of_an_unknown_arm_are_refused() -> None:
-    with Store.open("sqlite://") as store:
+def test_rows_of_an_unknown_arm_are_refused(where: str) -> None:
+    with Store.open(where) as store:
         begin(store)
         with pytest.raises(IntegrityError):
             play(store, 99)
@@ -125,14 +125,14 @@ def test_a_locked_store_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         begin(store)
 
 
-def test_names_of_runs_are_made_unique() -> None:
-    with Store.open("sqlite://") as store:
+def test_names_of_runs_are_made_unique(where: str) -> None:
+    with Store.open(where) as store:
         assert [store.run_name(begin(store, "mf")) for _ in range(3)] == ["mf", "mf-2", "mf-3"]
         assert store.run_name(begin(store, "mf-2")) == "mf-2-2"
 
 
-def test_memories_are_numbered_within_an_agents_page() -> None:
-    with Store.open("sqlite://") as store:
+def test_memories_are_numbered_within_an_agents_page(where: str) -> None:
+    with Store.open(where) as store:
         play(store, add_arm(store, begin(store), 0, "A"))
         frame = queries.memories(store)
         assert frame[["agent", "page", "position", "kind"]].values.tolist() == [
@@ -143,8 +143,8 @@ def test_memories_are_numbered_within_an_agents_page() -> None:
         ]
 
 
-def test_text_of_a_model_is_stored_whatever_it_holds() -> None:
-    with Store.open("sqlite://") as store:
+def test_text_of_a_model_is_stored_whatever_it_holds(where: str) -> None:
+    with Store.open(where) as store:
         arm_id = add_arm(store, begin(store), 0, "A")
         store.add_pages(
             arm_id,
@@ -180,8 +180,8 @@ def test_columns_are_checked() -> None:
             )
 
 
-def test_how_a_run_ended_is_kept() -> None:
-    with Store.open("sqlite://") as store:
+def test_how_a_run_ended_is_kept(where: str) -> None:
+    with Store.open(where) as store:
         run_id = begin(store)
         assert queries.run(store).status == "running"
         store.end_run(run_id, status="failed", error="it broke")
@@ -258,9 +258,9 @@ def test_two_stores_may_write_one_file(path: Path) -> None:
         assert queries.exposures(one, "mf").equals(queries.exposures(two, "mf-2"))
 
 
-def test_all_rows_survive_when_they_do_not_fill_a_statement() -> None:
+def test_all_rows_survive_when_they_do_not_fill_a_statement(where: str) -> None:
     """Rows go in groups of up to 100 a statement; every size must arrive in order."""
-    with Store.open("sqlite://") as store:
+    with Store.open(where) as store:
         for n in (1, 2, 99, 100, 101, 257):
             arm_id = add_arm(store, begin(store), 0, "A")
             agent = np.arange(n) * 2
