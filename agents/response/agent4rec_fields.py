@@ -36,7 +36,7 @@ def fields(text: str) -> list[Field]:
     >>> fields("1. **Movie:** Babe; ALIGN: yes\\n\\nDone.")
     [Field(name='MOVIE', value='Babe'), Field(name='ALIGN', value='yes')]
     """
-    text = text.replace("\r\n", "\n")
+    text = re.sub(r"[^\S\n]+", " ", text.replace("\r\n", "\n"))
     found = list(_MARKER.finditer(text))
     out = []
     for place, marker in enumerate(found):

@@ -21,6 +21,9 @@ _BULLET = re.compile(r"^\s*(?:\d{1,2}[.)]\s|[-*\u2022]\s)\s*")
 _LONGEST = 12
 """Parts that one title may have: "Lock, Stock & Two Smoking Barrels" has three."""
 
+_MOST_PARTS = 200
+"""A list of more parts than this names no page of items."""
+
 
 @dataclass(frozen=True)
 class SlotText:
@@ -168,6 +171,9 @@ class _PageReading:
         cuts = [found.span() for found in _SEPARATOR.finditer(value)]
         starts = [0, *(end for _, end in cuts)]
         ends = [*(start for start, _ in cuts), len(value)]
+        if len(starts) > _MOST_PARTS:
+            self.flag("unknown_title")
+            return [None]
         full = [n for n, (start, end) in enumerate(zip(starts, ends, strict=True)) if start < end]
         slots: list[int | None] = []
         place = 0

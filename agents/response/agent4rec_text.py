@@ -35,10 +35,12 @@ __all__ = [
 ]
 
 _DECISION = re.compile(
-    r"\[\s*(next|exit)\s*\]|^\W*(?:decision\s*:\W*)?(next|exit)[ \t*\"']*(?:[;:.]|$)",
+    r"\[\s*(next|exit)\s*\]|^[^\w\n]*(?:decision\s*:[^\w\n]*)?(next|exit)[ \t*\"']*(?:[;:.]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
-_FEELING = re.compile(r"\b(POSITIVE|NEGATIVE)\b|^\W*(Positive|Negative)\W*:", re.MULTILINE)
+_FEELING = re.compile(
+    r"\b(POSITIVE|NEGATIVE)\b|^[^\w\n]*(Positive|Negative)[^\w\n]*:", re.MULTILINE
+)
 _FATIGUE = re.compile(
     r"^[^\w\n]*([^:;\n]{0,30}\b(?:fatigue|tired|tiredness)\b[^:;\n]{0,30}):[ \t*]*(.*)$",
     re.IGNORECASE | re.MULTILINE,

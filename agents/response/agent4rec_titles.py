@@ -31,6 +31,10 @@ _SHORTEST = 4
 """A truncated title needs this many letters: "The" is the start of too much."""
 
 
+_LONGEST = 500
+"""A longer text is compared as it stands only."""
+
+
 @dataclass(frozen=True)
 class Match:
     """``slot`` from 0, None where the title fits no shown item, or (``ambiguous``) several."""
@@ -92,7 +96,7 @@ class Shown:
 
     def __init__(self, titles: Sequence[str]) -> None:
         self.titles = tuple(titles)
-        self._read = [_Title(title) for title in self.titles]
+        self._read = [_Title(title if len(title) <= _LONGEST else "") for title in self.titles]
         self._found: dict[str, Match] = {}
 
     def find(self, text: str) -> Match:
@@ -102,19 +106,15 @@ class Shown:
         return self._found[text]
 
     def _find(self, text: str) -> Match:
-        written = _Title(text)
-        if not written.words:
-            exact = [n for n, title in enumerate(self.titles) if title and title == text.strip()]
+        exact = [n for n, title in enumerate(self.titles) if title.strip() == text.strip() != ""]
+        written = _Title(text if len(text) <= _LONGEST else "")
+        if exact or not written.words:
             return Match(exact[0]) if len(exact) == 1 else Match(None, len(exact) > 1)
         for fits in _READINGS:
             slots = [n for n, shown in enumerate(self._read) if fits(written, shown)]
             if slots:
                 return Match(slots[0]) if len(slots) == 1 else Match(None, ambiguous=True)
         return Match(None)
-
-
-def _exact(written: _Title, shown: _Title) -> bool:
-    return written.text.strip() == shown.text.strip()
 
 
 def _same_years(written: _Title, shown: _Title) -> bool:
@@ -133,7 +133,7 @@ def _without_year(written: _Title, shown: _Title) -> bool:
 def _by_a_name(written: _Title, shown: _Title) -> bool:
     if not _same_years(written, shown):
         return False
-    return written.words in shown.names or written.main == shown.words
+    return written.words in shown.names or written.main == shown.words != ""
 
 
 def _without_article(written: _Title, shown: _Title) -> bool:
@@ -176,7 +176,6 @@ def _truncated(written: _Title, shown: _Title) -> bool:
 
 
 _READINGS: tuple[Callable[[_Title, _Title], bool], ...] = (
-    _exact,
     _whole,
     _without_year,
     _without_article,

@@ -339,6 +339,18 @@ def test_any_text_is_read_and_what_is_usable_is_whole(text: str, titles: list[st
     assert isinstance(complaint((*page.flags, *left.flags, *told.flags)), str)
 
 
+@pytest.mark.parametrize(
+    "unit", ["()", " ", "\n", "a,", "a and b ", "; ", "-", "(1995) ", "MOVIE: ", "ï¿½ ", ", The"]
+)
+def test_long_and_odd_texts_are_read_as_well(unit: str) -> None:
+    long = unit * (50_000 // len(unit))
+    for text in (long, f"NUM: 1; WATCH: x{long}x; REASON: y", f"MOVIE: {long}x; RATING: 4"):
+        page = read_page(text, [*TITLES, long, long + "x"])
+        assert not page.usable
+        read_exit(text)
+        read_interview(text)
+
+
 @pytest.mark.data
 def test_the_published_replies_agree_with_the_published_behaviour() -> None:
     if "AUDITION_DATA" not in os.environ:
