@@ -105,11 +105,6 @@ def fatal(fault: Fault, where: str, key_variable: str | None) -> str | None:
     return None
 
 
-def throttle(fault: Fault) -> bool:
-    """The endpoint asks for fewer requests, and is not broken."""
-    return fault.status == 429
-
-
 # -- reading an exception ------------------------------------------------------------------
 
 
@@ -131,7 +126,8 @@ def _status(error: BaseException) -> int | None:
 
 
 def _code(error: BaseException) -> str:
-    return str(getattr(error, "code", None) or "")
+    """The server's word for an error; other exceptions have a code of their own kind."""
+    return str(getattr(error, "code", None) or "") if _status(error) is not None else ""
 
 
 def _retry_after(error: BaseException) -> float | None:
