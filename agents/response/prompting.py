@@ -26,7 +26,7 @@ from .question import Message
 from .schema import Scale, handles
 
 TITLE_CAP, TEXT_CAP, GENRE_CAP, GENRES = 120, 100, 40, 6
-MEMORY_CAP, PERSONA_CAP, LINE_CAP = 300, 2000, 300
+MEMORY_CAP, PERSONA_CAP, LINE_CAP = 240, 2000, 300
 SAID_CAP = 400
 """The longest reason or feeling of a reply that is kept outside the raw reply."""
 KEPT_PERSONAS = 16384
@@ -46,7 +46,9 @@ def plain(text: str, cap: int) -> str:
     'The Thing (1982)'
     """
     # A text of megabytes is cut before it is looked at character by character.
-    text = _INVISIBLE.sub("", text[: 8 * cap + 64])
+    text = text[: 8 * cap + 64]
+    if not text.isascii():
+        text = _INVISIBLE.sub("", text)
     kept = text if text.isprintable() else "".join(_visible(char) for char in text)
     line = " ".join(kept.split())
     return line if len(line) <= cap else line[: cap - 1].rstrip() + "…"
@@ -59,9 +61,12 @@ def _visible(char: str) -> str:
     return "" if category[0] == "C" and char not in _JOINERS else char
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def as_json(value: Any) -> str:
     """JSON on one line that can close neither its own string nor a tag around it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _ENCODER.encode(value)
     return text.replace("<", "\\u003c").replace(">", "\\u003e")
 
 

@@ -29,7 +29,7 @@ from .agent4rec_text import (
     read_interview,
     read_page,
 )
-from .prompting import SAID_CAP, TITLE_CAP, plain, render
+from .prompting import SAID_CAP, plain, render
 from .question import Ask, Message, Question
 from .schema import AnswerError, Scale, spoken
 from .session import Exit, Person, SessionProtocol, Slot, Turn
@@ -39,6 +39,8 @@ T = TypeVar("T")
 NAN = float("nan")
 MAX_TOKENS = 2048
 """The limit of a reply where none is set: generous, as it only stops a run-away."""
+
+SUMMARY_CAP = 300
 
 WATCHES = {
     1: "I rarely let a recommendation tempt me, and leave at the first small disappointment.",
@@ -150,9 +152,7 @@ class Agent4RecProtocol(SessionProtocol):
         """Titles as they are shown, each once on its page: answers name films by title."""
         titles: list[str] = []
         for item in items:
-            year = int(catalogue.year[item])
-            title = plain(catalogue.title[item], TITLE_CAP) or "Untitled"
-            title = title if year <= 0 else f"{title} ({year})"
+            title = prompting.titled(catalogue, item) or "Untitled"
             name, number = title, 1
             while name in titles:
                 number += 1
@@ -197,7 +197,8 @@ def _own_lines(persona: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=prompting.KEPT_PERSONAS)
 def _system(persona: tuple[str, ...]) -> Message:
-    return {"role": "system", "content": render("agent4rec_system.j2", persona=persona)}
+    text = render("agent4rec_system.j2", persona=prompting.joined(persona))
+    return {"role": "system", "content": text}
 
 
 def _film(catalogue: Catalogue, item: int) -> dict[str, Any]:
@@ -206,7 +207,7 @@ def _film(catalogue: Catalogue, item: int) -> dict[str, Any]:
     average = float(catalogue.shown_rating[item])
     if not np.isnan(average):
         shown["average_rating"] = round(average, 2)
-    if text := plain(catalogue.text[item], prompting.TEXT_CAP):
+    if text := plain(catalogue.text[item], SUMMARY_CAP):
         shown["summary"] = text
     elif genres := prompting.genres(catalogue, item):
         shown["genres"] = genres

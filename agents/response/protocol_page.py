@@ -123,7 +123,9 @@ class PageProtocol(SessionProtocol):
         )
 
     def _recalled(self, person: Person, cue: str) -> list[str]:
-        return person.recalled(cue, self._retrieve, repeats=self._reflection == "summary")
+        noted = person.recalled(cue, self._retrieve, repeats=self._reflection == "summary")
+        # A reflection without a call may say what the one before it said.
+        return list(dict.fromkeys(noted))
 
     # -- remembering ---------------------------------------------------------------------
 
@@ -151,9 +153,6 @@ class PageProtocol(SessionProtocol):
         person.so_far = {
             "satisfaction so far": said.satisfaction,
             "tiredness so far": said.fatigue,
-            "why I left" if said.leave else "why I went on": prompting.plain(
-                said.reason, prompting.MEMORY_CAP
-            ),
         }
         return [happened, felt]
 
