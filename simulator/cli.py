@@ -59,6 +59,13 @@ def run(
         str | None, typer.Option("--name", metavar="RUN", help="Name of the run.")
     ] = None,
     agents: AgentsOption = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", metavar="FILE", help="Keep all calls in a file.")
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option("--replay", metavar="FILE", help="Take all replies from a recording."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train the arms, simulate, evaluate and write a report."""
@@ -66,7 +73,9 @@ def run(
     from .run import execute
     from .scenario import load
 
-    chosen = load(scenario, _with_agents(overrides, agents))
+    files = {"record": record, "replay": replay}
+    given = [f"{key}={json.dumps(str(file))}" for key, file in files.items() if file is not None]
+    chosen = load(scenario, [*_with_agents(overrides, agents), *given])
     _find_own_code(scenario)
     _check_name(name)
     progress = Progress()
@@ -77,6 +86,33 @@ def run(
             str(scenario),
             opened,
             name=name,
+            checkpoints=out / "checkpoints",
+            progress=progress,
+        )
+        _report(opened, finished, out, progress, as_json=as_json)
+
+
+@app.command()
+def resume(
+    run: RunArgument,
+    overrides: SetOption = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports go.")] = OUT,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on where a stopped run was; what is finished is neither asked nor trained again."""
+    from .progress import Progress
+    from .run import resume as go_on
+    from .storage import queries
+
+    progress = Progress()
+    _make_folder(out)
+    with _open(store, must_exist=True) as opened:
+        _find_own_code(Path(queries.run(opened, run).scenario_file))
+        finished = go_on(
+            run,
+            opened,
+            overrides=overrides or [],
             checkpoints=out / "checkpoints",
             progress=progress,
         )

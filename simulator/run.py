@@ -5,15 +5,23 @@ Order of everything (the whole schedule stands here):
     for each round
         for each arm     fit on training data (plus feedback of earlier rounds) or load the
                          checkpoint, score offline
-        for each arm     one Mesa model: every agent's session, page by page
+        for each arm     one Mesa model: every agent's session, page by page; arms whose
+                         agents are a chat model are played side by side
         merge            what agents did becomes training data, in arm order, if asked for
+
+A run that was stopped is resumed by running it again over what it left: everything but the
+model's replies is a function of scenario and seed, and those are taken from the log.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +31,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 import torch
 
-from agents.interface import NO_ITEM, AgentError
+from agents.interface import NO_ITEM, AgentError, BudgetReached, Caps, Place, Services, Spent, Usage
 from recommenders import checkpoint
 from recommenders.interface import (
     Histories,
@@ -34,17 +42,21 @@ from recommenders.interface import (
 )
 from recommenders.ranking import recommend
 
-from . import __version__
-from .errors import AuditionError
+from . import __version__, recording
+from .errors import AuditionError, BudgetError, InputError
 from .evaluation.offline import offline_metrics
 from .model import Audition, Sessions
 from .progress import Progress
 from .randomness import stream
-from .scenario import ArmSpec, Scenario
+from .scenario import ArmSpec, Scenario, changed
+from .storage import queries
+from .storage.ledger import StoreLedger
 from .storage.store import Store
 from .world import World, build, marked, recommender, with_feedback
 
 _PACKAGES = ("numpy", "scipy", "torch", "mesa", "pandas", "sqlalchemy", "scikit-learn")
+_NO_TIMES_KEPT = 30.0
+"""Seconds between two notes of how long a run has taken: what a kill can lose of it."""
 
 IntArray = npt.NDArray[np.int64]
 
@@ -73,13 +85,11 @@ def execute(
     progress: Progress,
 ) -> str:
     """Run a scenario into the store; returns the run's name. The run's row always ends
-    with a status: finished, failed, or interrupted."""
-    started = time.perf_counter()
-    # One thread: sums then have one order, so that a result does not depend on how many
-    # cores there are; and for matrices of this size a second thread gains next to nothing
-    # on an idle machine and costs a lot on a busy one.
-    torch.set_num_threads(1)
+    with a status: finished, failed, interrupted, or budget."""
+    replayed = None if scenario.replay is None else recording.read(scenario.replay)
     world = build(scenario, file)
+    if replayed is None:
+        _ready(world)
     progress.say(_audience_line(world))
     run_id = store.begin_run(
         name=name or scenario.name,
@@ -88,28 +98,82 @@ def execute(
         scenario_file=file,
         versions=versions(),
         dataset=_dataset_facts(world),
+        identity=identity(scenario),
     )
-    try:
-        _write_world(store, run_id, world)
-        arms = [
-            _ArmState(spec, position, world.split.train, world.histories(), world.known)
-            for position, spec in enumerate(scenario.arms)
-        ]
-        for round_ in range(1, scenario.rounds + 1):
-            _round(world, store, run_id, arms, round_, checkpoints, progress)
-        for arm in arms:
-            store.end_arm(arm.arm_id, simulate_seconds=arm.seconds)
-    except KeyboardInterrupt:
-        store.end_run(run_id, status="interrupted")
-        raise
-    except BaseException as error:
-        store.end_run(run_id, status="failed", error=f"{type(error).__name__}: {error}")
-        if isinstance(error, AgentError | RecommenderError):
-            raise AuditionError(f"{file}: run {store.run_name(run_id)} failed: {error}") from None
-        raise
-    store.end_run(run_id, status="finished")
-    progress.say(f"simulated in {time.perf_counter() - started:.1f} s")
-    return store.run_name(run_id)
+    with store.lock_run(store.run_name(run_id)):
+        return _Run(world, store, run_id, checkpoints, progress, replayed=replayed).play()
+
+
+def resume(
+    run_name: str,
+    store: Store,
+    *,
+    overrides: Sequence[str] = (),
+    checkpoints: Path,
+    progress: Progress,
+) -> str:
+    """Go on where a run was stopped; a finished run is left as it is. ``overrides`` may
+    change what changes no answer: the budget, time-outs, rates.
+
+    Raises InputError where another process holds the run, or the code is another one.
+    """
+    name = queries.run(store, run_name).name
+    with store.lock_run(name):
+        run = queries.run(store, name)
+        if run.status == "finished":
+            progress.say(f"{name} is finished; nothing to do")
+            return name
+        made_by = run.versions.get("audition")
+        if made_by != __version__:
+            raise InputError(
+                f"run {name}",
+                found=f"a run of audition {made_by}",
+                allowed=f"one of {__version__}, which is installed",
+                fix="resume it with that version, or run the scenario anew",
+            )
+        scenario = changed(run.scenario, overrides, f"run {name}")
+        if run.identity != identity(scenario):
+            raise InputError(
+                "--set",
+                found="a setting that changes what agents see or do",
+                allowed="budget.*, and time-outs, rates, attempts, concurrency or processes "
+                "of agents.response",
+                fix="run the changed scenario as a new run; known replies cost nothing",
+            )
+        world = build(scenario, run.scenario_file)
+        replayed = None if scenario.replay is None else recording.read(scenario.replay)
+        if replayed is None:
+            _ready(world)
+        progress.say(f"resuming {name}: {_audience_line(world)}")
+        spent = queries.spent(store, name)
+        store.resume_run(run.id)
+        return _Run(
+            world, store, run.id, checkpoints, progress, replayed=replayed, spent=spent
+        ).play()
+
+
+def identity(scenario: Scenario) -> str:
+    """Of everything that decides what a run's store holds: scenario, seed, code."""
+    chosen = scenario.resolved()
+    for key in ("name", "budget", "record", "replay"):
+        del chosen[key]
+    for key in _CHANGES_NO_ANSWER:
+        chosen["agents"]["response"].pop(key, None)
+    text = json.dumps([chosen, __version__], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_CHANGES_NO_ANSWER = (
+    "timeout",
+    "deadline",
+    "attempts",
+    "concurrency",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "processes",
+    "prices",
+    "api_key_env",
+)
 
 
 def versions() -> dict[str, str]:
@@ -121,58 +185,264 @@ def versions() -> dict[str, str]:
     }
 
 
-def _round(
-    world: World,
-    store: Store,
-    run_id: int,
-    arms: list[_ArmState],
-    round_: int,
-    checkpoints: Path,
-    progress: Progress,
-) -> None:
-    for arm in arms:
-        trained = _fit(world, arm, round_, checkpoints, progress)
-        if round_ == 1:
-            arm.arm_id = _add_arm(store, run_id, world, arm, trained)
-        store.add_offline(arm.arm_id, round_, _offline(world, trained))
-        started = time.perf_counter()
-        sessions = _play(world, store, arm, trained, round_, progress)
-        arm.seconds += time.perf_counter() - started
-        if round_ < world.scenario.rounds:
-            _remember(world, arm, sessions)
+def _ready(world: World) -> None:
+    try:
+        world.response.ready()
+    except AgentError as error:
+        raise InputError(f"{world.file}: agents.response: {error}") from None
 
 
-def _fit(
-    world: World,
-    arm: _ArmState,
-    round_: int,
-    checkpoints: Path,
-    progress: Progress,
-) -> Recommender:
-    """Train the arm's recommender, or load its checkpoint."""
-    scenario, valid = world.scenario, world.split.valid
-    fresh = recommender(arm.spec, arm.position, world.file)
-    # The stream is not keyed by the arm: the same recommender under two names is the same.
-    rng = stream(scenario.seed, "train", round_)
-    key = checkpoint.key(
-        arm.train, valid, world.dataset.items, arm.spec.recommender, fresh.settings, scenario.seed
-    )
-    started = time.perf_counter()
-    with progress.task(f"{arm.spec.name}: training", None) as task:
-        trained, loaded = checkpoint.fit_or_load(
-            fresh,
-            checkpoints,
-            key,
-            train=arm.train,
-            items=world.dataset.items,
-            valid=valid,
-            rng=rng,
-            progress=task.update,
+@dataclass(eq=False)
+class _Run:
+    """One stint of one run: from its beginning, or from where it was stopped."""
+
+    world: World
+    store: Store
+    run_id: int
+    checkpoints: Path
+    progress: Progress
+    replayed: recording.Recording | None = None
+    spent: Spent | None = None
+    """What earlier stints used; None in the first one."""
+
+    _started: float = field(default_factory=time.monotonic)
+    _noted: float = field(default_factory=time.monotonic)
+
+    def play(self) -> str:
+        # One thread: sums then have one order, so that a result does not depend on how many
+        # cores there are; and for matrices of this size a second thread gains next to
+        # nothing on an idle machine and costs a lot on a busy one.
+        torch.set_num_threads(1)
+        name, scenario = self.store.run_name(self.run_id), self.world.scenario
+        with self._ended_with_a_status(name):
+            self.world.response.open(self._services())
+            _write_world(self.store, self.run_id, self.world)
+            arms = [
+                _ArmState(
+                    spec, position, self.world.split.train, self.world.histories(), self.world.known
+                )
+                for position, spec in enumerate(scenario.arms)
+            ]
+            for round_ in range(1, scenario.rounds + 1):
+                self._round(arms, round_)
+            for arm in arms:
+                self.store.end_arm(arm.arm_id, simulate_seconds=arm.seconds)
+            self.store.settle_calls(self.run_id)
+        self.progress.say(f"simulated in {time.monotonic() - self._started:.1f} s")
+        return name
+
+    def _services(self) -> Services:
+        budget = self.world.scenario.budget
+        ledger = StoreLedger(
+            self.store,
+            self.world.audience.agent,
+            resumed=self.spent is not None,
+            closed=self.replayed is not None,
         )
-    seconds = arm.seconds_to_fit = time.perf_counter() - started
-    how = "loaded from its checkpoint" if loaded else _how_trained(trained)
-    progress.say(f"{arm.spec.name}: {how} ({seconds:.1f} s)")
-    return trained
+        caps = Caps(budget.usd, budget.tokens, budget.minutes)
+        return Services(ledger, caps, self.spent or Spent())
+
+    @contextmanager
+    def _ended_with_a_status(self, name: str) -> Iterator[None]:
+        response, failure = self.world.response, f"{self.world.file}: run {name}"
+        try:
+            try:
+                yield
+            finally:
+                response.drain()
+                response.close()
+                if self.world.scenario.record is not None:
+                    recording.record(self.store, name, self.world.scenario.record)
+        except KeyboardInterrupt:
+            self._end("interrupted")
+            raise
+        except BudgetReached as error:
+            self._end("budget", str(error))
+            raise BudgetError(f"{failure} stopped: {error} (audition resume {name})") from None
+        except BudgetError as error:
+            self._end("budget", str(error))
+            raise
+        except BaseException as error:
+            self._end("failed", f"{type(error).__name__}: {error}")
+            if isinstance(error, AgentError | RecommenderError):
+                raise AuditionError(
+                    f"{failure} failed: {error} (then: audition resume {name})"
+                ) from None
+            raise
+        self._end("finished")
+
+    def _end(self, status: Any, error: str | None = None) -> None:
+        seconds = time.monotonic() - self._noted
+        self.store.end_run(self.run_id, status=status, error=error, seconds=seconds)
+
+    def _check_time(self) -> None:
+        """Note the time that has passed, and stop at the cap. A chat model's own requests
+        are cut off at the cap by its budget."""
+        now = time.monotonic()
+        if now - self._noted > _NO_TIMES_KEPT:
+            self.store.add_seconds(self.run_id, now - self._noted)
+            self._noted = now
+        cap = self.world.scenario.budget.minutes
+        used = (now - self._started + (self.spent or Spent()).seconds) / 60
+        if cap is not None and used > cap:
+            name = self.store.run_name(self.run_id)
+            raise BudgetError(
+                f"{self.world.file}: run {name} stopped: budget: minutes: {used:.1f} of {cap:g} "
+                f"used; what is finished is kept: raise the cap and resume (audition resume {name})"
+            )
+
+    def _round(self, arms: list[_ArmState], round_: int) -> None:
+        world, models = self.world, []
+        for arm in arms:
+            self._check_time()
+            trained = self._fit(arm)
+            if round_ == 1:
+                arm.arm_id = self._add_arm(arm, trained)
+            self.store.add_offline(arm.arm_id, round_, _offline(world, trained))
+            self._load_recorded(arm, round_)
+            model = self._model(arm, trained, round_)
+            models.append(model)
+            if not model.concurrent:
+                self._play_alone(arm, model)
+        if any(model.concurrent for model in models):
+            self._play_together(arms, models)
+        if round_ < world.scenario.rounds:
+            for arm, model in zip(arms, models, strict=True):
+                _remember(world, arm, model.sessions)
+
+    def _load_recorded(self, arm: _ArmState, round_: int) -> None:
+        if self.replayed is not None:
+            calls = self.replayed.for_arm(arm.spec.name, round_)
+            self.store.load_calls(Place(arm.arm_id, round_), calls)
+
+    def _fit(self, arm: _ArmState) -> Recommender:
+        """Train the arm's recommender, or load its checkpoint."""
+        world, scenario, valid = self.world, self.world.scenario, self.world.split.valid
+        fresh = recommender(arm.spec, arm.position, world.file)
+        # Keyed neither by the arm, as the same recommender under two names is the same, nor
+        # by the round: what a refit changes is then owed to its data alone.
+        rng = stream(scenario.seed, "train", 1)
+        key = checkpoint.key(
+            arm.train,
+            valid,
+            world.dataset.items,
+            arm.spec.recommender,
+            fresh.settings,
+            scenario.seed,
+        )
+        started = time.perf_counter()
+        with self.progress.task(f"{arm.spec.name}: training", None) as task:
+            trained, loaded = checkpoint.fit_or_load(
+                fresh,
+                self.checkpoints,
+                key,
+                train=arm.train,
+                items=world.dataset.items,
+                valid=valid,
+                rng=rng,
+                progress=task.update,
+            )
+        seconds = arm.seconds_to_fit = time.perf_counter() - started
+        how = "loaded from its checkpoint" if loaded else _how_trained(trained)
+        self.progress.say(f"{arm.spec.name}: {how} ({seconds:.1f} s)")
+        return trained
+
+    def _add_arm(self, arm: _ArmState, trained: Recommender) -> int:
+        return self.store.add_arm(
+            self.run_id,
+            position=arm.position,
+            name=arm.spec.name,
+            recommender=arm.spec.recommender,
+            settings=dict(trained.settings),
+            is_control=arm.spec.name == self.world.scenario.control,
+            fit_report=dict(trained.report),
+            # Of the fit itself, also where a checkpoint spared this run the training.
+            train_seconds=float(trained.report.get("seconds", arm.seconds_to_fit)),
+        )
+
+    # -- playing -------------------------------------------------------------------------------
+
+    def _model(self, arm: _ArmState, trained: Recommender, round_: int) -> Audition:
+        world = self.world
+        return Audition(
+            world,
+            trained,
+            arm.arm_id,
+            world.response.visit(world.audience, world.catalogue, world.luck, round_),
+            self.store,
+            round_=round_,
+            known=arm.known,
+            histories=arm.histories,
+        )
+
+    def _play_alone(self, arm: _ArmState, model: Audition) -> None:
+        started, total = time.perf_counter(), len(self.world.audience)
+        with self.progress.task(f"{arm.spec.name}: browsing{self._in_round(model)}", total) as task:
+
+            def on_step(active: int) -> None:
+                self._check_time()
+                pages = _pace([model], started)
+                task.update(f"{active} browsing, {pages}", total - active)
+
+            model.play(on_step)
+        arm.seconds += time.perf_counter() - started
+        self._tell(arm, model, _pace([model], started))
+
+    def _play_together(self, arms: list[_ArmState], models: list[Audition]) -> None:
+        """Play all arms' sessions side by side; nobody waits for anybody but the merge at
+        the end of the round."""
+        started, response = time.perf_counter(), self.world.response
+        total = len(models) * len(self.world.audience)
+        title = f"{len(models)} arms: browsing{self._in_round(models[0])}"
+        with self.progress.task(title, total) as task:
+            for model in models:
+                model.begin()
+            under_way = dict(zip(arms, models, strict=True))
+            while under_way:
+                response.wait(1.0)
+                self._check_time()
+                for arm, model in list(under_way.items()):
+                    model.step()
+                    if not model.open:
+                        model.end()
+                        arm.seconds += time.perf_counter() - started
+                        self._tell(arm, model, _pace([model], started))
+                        del under_way[arm]
+                active = sum(len(model.agents) for model in models)
+                task.update(
+                    f"{_pace(models, started)}, {_usage(response.usage())}, "
+                    f"{_eta(total - active, total, started)}",
+                    total - active,
+                )
+
+    def _in_round(self, model: Audition) -> str:
+        return f", round {model.round}" if self.world.scenario.rounds > 1 else ""
+
+    def _tell(self, arm: _ArmState, model: Audition, pages: str) -> None:
+        total, watched = len(self.world.audience), model.sessions.watched.sum()
+        self.progress.say(f"{arm.spec.name}: {total} agents, {pages}, {watched:,} watched")
+
+
+def _pace(models: Sequence[Audition], started: float) -> str:
+    turned = sum(int(model.sessions.pages.sum()) for model in models)
+    return f"{turned:,} pages, {turned / (time.perf_counter() - started):,.0f} pages/s"
+
+
+def _usage(used: Usage) -> str:
+    cost = "" if used.usd is None else f", {used.usd:.4f} USD"
+    known = f", {used.cached:,} known" if used.cached else ""
+    failed = f", {used.failed:,} failed" if used.failed else ""
+    paused = f", endpoint pauses {used.paused:.0f} s" if used.paused > 0 else ""
+    return (
+        f"{used.calls:,} calls ({used.in_flight} in flight{known}{failed}), "
+        f"{used.tokens:,} tokens{cost}{paused}"
+    )
+
+
+def _eta(done: int, total: int, started: float) -> str:
+    if not done:
+        return "time left not known yet"
+    return f"about {(time.perf_counter() - started) * (total - done) / done:,.0f} s left"
 
 
 def _how_trained(trained: Recommender) -> str:
@@ -205,45 +475,6 @@ def _offline(world: World, trained: Recommender) -> list[dict[str, Any]]:
     )
 
 
-def _play(
-    world: World,
-    store: Store,
-    arm: _ArmState,
-    trained: Recommender,
-    round_: int,
-    progress: Progress,
-) -> Sessions:
-    visit = world.response.visit(world.audience, world.catalogue, world.luck, round_)
-    model = Audition(
-        world,
-        trained,
-        arm.arm_id,
-        visit,
-        store,
-        round_=round_,
-        known=arm.known,
-        histories=arm.histories,
-    )
-    total = len(world.audience)
-    title = f"{arm.spec.name}: browsing" + (
-        f", round {round_}" if world.scenario.rounds > 1 else ""
-    )
-    started = time.perf_counter()
-
-    def pages() -> str:
-        turned = int(model.sessions.pages.sum())
-        return f"{turned:,} pages, {turned / (time.perf_counter() - started):,.0f} pages/s"
-
-    with progress.task(title, total) as task:
-        sessions = model.play(
-            lambda active: task.update(
-                f"{active} browsing, {pages()}", total - active
-            )
-        )
-    progress.say(f"{arm.spec.name}: {total} agents, {pages()}, {sessions.watched.sum():,} watched")
-    return sessions
-
-
 def _remember(world: World, arm: _ArmState, sessions: Sessions) -> None:
     """After a round: watched items become the agent's history and are known; feedback, if
     the scenario asks for it, becomes training data."""
@@ -260,20 +491,6 @@ def _remember(world: World, arm: _ArmState, sessions: Sessions) -> None:
         chosen = (sessions.shown != NO_ITEM) & ~sessions.watched
     row, column = np.nonzero(chosen)
     arm.train = with_feedback(arm.train, agent[row], sessions.shown[row, column])
-
-
-def _add_arm(store: Store, run_id: int, world: World, arm: _ArmState, trained: Recommender) -> int:
-    return store.add_arm(
-        run_id,
-        position=arm.position,
-        name=arm.spec.name,
-        recommender=arm.spec.recommender,
-        settings=dict(trained.settings),
-        is_control=arm.spec.name == world.scenario.control,
-        fit_report=dict(trained.report),
-        # Of the fit itself, also where a checkpoint spared this run the training.
-        train_seconds=float(trained.report.get("seconds", arm.seconds_to_fit)),
-    )
 
 
 def _write_world(store: Store, run_id: int, world: World) -> None:

@@ -7,6 +7,7 @@ found, what is allowed. What needs the data set or the registries is checked in
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -110,18 +111,12 @@ class ArmSpec(_OpenSection):
 
 
 class BudgetSpec(_Section):
-    """Caps on what a run may spend. Not enforced yet, hence refused when set."""
+    """Caps on what a run may spend, all its stints together: US dollars, tokens of prompts
+    and replies, minutes. A run stops before it passes one, and can be resumed."""
 
-    usd: float | None = None
-    tokens: int | None = None
-    minutes: float | None = None
-
-    @field_validator("usd", "tokens", "minutes")
-    @classmethod
-    def _not_yet(cls, value: float | None) -> float | None:
-        if value is not None:
-            raise ValueError("null (this version cannot enforce a budget yet, so it refuses one)")
-        return value
+    usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    tokens: int | None = Field(default=None, ge=0)
+    minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class EvaluationSpec(_Section):
@@ -145,6 +140,8 @@ class Scenario(_Section):
     rounds: int = Field(default=1, ge=1, le=100)
     feedback: Feedback = "none"
     budget: BudgetSpec = BudgetSpec()
+    record: str | None = None
+    replay: str | None = None
     evaluation: EvaluationSpec = EvaluationSpec()
 
     @field_validator("arms", mode="before")
@@ -197,6 +194,17 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Scenario:
         return Scenario.model_validate(plain)
     except ValidationError as error:
         raise explain(path, lines, error, Scenario) from None
+
+
+def changed(resolved: Mapping[str, Any], overrides: Sequence[str], where: str) -> Scenario:
+    """A scenario from what :meth:`Scenario.resolved` gave, with overrides."""
+    plain = json.loads(json.dumps(resolved))
+    for override in overrides:
+        _override(plain, override)
+    try:
+        return Scenario.model_validate(plain)
+    except ValidationError as error:
+        raise explain(Path(where), {}, error, Scenario) from None
 
 
 def _locate(path: Path) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -77,6 +78,8 @@ class LocalWire:
         self._model: BaseChatModel | None = None
 
     async def open(self) -> None:
+        # LangChain warns when a server refuses response_format; the gateway deals with that.
+        warnings.filterwarnings("ignore", message=".*structured output")
         self._model = await self._resources.enter_async_context(self._endpoint.open())
 
     async def close(self) -> None:
