@@ -95,8 +95,10 @@ class Chat(ResponseModel):
         _one_of("structured", structured, get_args(Structured))
         _one_of("protocol", protocol, get_args(Protocol))
         self.endpoint = Endpoint(provider, name, base_url, temperature, api_key_env, max_tokens)
-        if structured == "schema" and not self.endpoint.compatible:
-            raise AgentError("chat: structured: schema needs provider openai; allowed: auto, json")
+        if structured in ("schema", "object") and not self.endpoint.compatible:
+            raise AgentError(
+                f"chat: structured: {structured} needs provider openai; allowed: auto, json"
+            )
         self.price = price_of(provider, name, base_url, prices)
         self.policy = Policy(timeout, deadline, attempts, structured, replicate)
         self._limits = partial(Limits, concurrency, requests_per_minute, tokens_per_minute)

@@ -35,7 +35,8 @@ from .endpoint import Endpoint
 from .faults import UNSUPPORTED, Fault, fatal
 from .limits import Limits, Slot
 from .prices import Usage
-from .question import REPAIRED, TRANSPORT, Message, Question, Reply, Schema, Structured
+from .question import REPAIRED, TRANSPORT, Message, Question, Reply, Structured
+from .response_format import response_format
 from .tokens import estimate_prompt, upper_bound
 from .wire import Outgoing, Received, Wire
 
@@ -76,7 +77,7 @@ class Gateway:
     _count: Counter[str] = field(init=False, default_factory=Counter)
 
     def __post_init__(self) -> None:
-        known = {"auto": None, "schema": True, "json": False}
+        known = {"auto": None, "schema": True, "object": True, "json": False}
         self._schema_mode = known[self.policy.structured] if self.endpoint.compatible else False
         self._alone, self._opening = asyncio.Lock(), asyncio.Lock()
         self._log = CallLog(self.ledger)
@@ -235,7 +236,7 @@ class Gateway:
             out = Outgoing(
                 messages=state.messages,
                 max_tokens=state.limit,
-                response_format=None if schema is None else _response_format(schema),
+                response_format=response_format(schema, self.policy.structured),
                 timeout=min(left),
             )
             reservation.sending()
@@ -284,7 +285,7 @@ class Gateway:
         where = self.endpoint.where
         if stop := fatal(fault, where, self.endpoint.key_variable):
             raise AgentError(f"chat: {stop}")
-        if outcome == UNSUPPORTED and self.policy.structured == "schema":
+        if outcome == UNSUPPORTED and self.policy.structured in ("schema", "object"):
             raise AgentError(f"chat: {where}: set structured: json, as {fault.text}")
 
     def _stop_if_never_reached(self) -> None:
@@ -346,10 +347,3 @@ def _what(question: Question[Any]) -> str:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _response_format(schema: Schema) -> dict[str, Any]:
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": "answer", "strict": True, "schema": schema},
-    }

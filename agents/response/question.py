@@ -27,7 +27,7 @@ Message = dict[str, str]
 """``{"role": system | user | assistant, "content": text}``"""
 
 Schema = dict[str, Any]
-Structured = Literal["auto", "schema", "json"]
+Structured = Literal["auto", "schema", "object", "json"]
 
 INVALID, EMPTY, TRUNCATED, TRANSPORT = "invalid", "empty", "truncated", "transport"
 REFUSED, FILTERED, CONTEXT, REJECTED = "refused", "filtered", "context", "rejected"
