@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -44,9 +44,10 @@ from .budget import Budget
 from .endpoint import Endpoint
 from .gateway import Gateway, Policy
 from .limits import Limits
-from .prices import price_of
+from .prices import Price, price_of
 from .protocol_page import Interview, PageProtocol, Reflect
 from .question import Question, Reply, Structured
+from .scripted import SCRIPTED, Scene, ScriptedWire, script
 from .session import Exit, Person, SessionProtocol, Slot, Turn
 from .stage import Stage
 from .wire import LocalWire, Wire
@@ -100,6 +101,11 @@ class Chat(ResponseModel):
                 f"chat: structured: {structured} needs provider openai; allowed: auto, json"
             )
         self.price = price_of(provider, name, base_url, prices)
+        self._script = None
+        if provider == SCRIPTED:
+            _no_address(base_url=base_url, api_key_env=api_key_env, processes=processes)
+            self._script = script(name)
+            self.price = self.price or Price(0.0, 0.0)
         self.policy = Policy(timeout, deadline, attempts, structured, replicate)
         self._limits = partial(Limits, concurrency, requests_per_minute, tokens_per_minute)
         self._concurrency, self._processes = concurrency, processes
@@ -109,12 +115,17 @@ class Chat(ResponseModel):
         self._opened: Opened | None = None
 
     def ready(self) -> None:
-        """Raises AgentError where the key is missing."""
+        """Raises AgentError where the key is missing, or a script cannot be read."""
         self.endpoint.check_key()
+        if self._script is not None:
+            self._script.open()
 
     def visit(self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int) -> ChatVisit:
         """Open sessions; the only luck a chat agent has is the model's own."""
-        return ChatVisit(self, audience, catalogue)
+        scene = None
+        if self._script is not None:
+            scene = Scene(self._script, audience, catalogue, luck, round_)
+        return ChatVisit(self, audience, catalogue, scene)
 
     def protocol(self, catalogue: Catalogue) -> SessionProtocol:
         """In which calls an agent is played."""
@@ -138,6 +149,8 @@ class Chat(ResponseModel):
 
     def wire(self) -> Wire:
         """A way to the endpoint, not open yet."""
+        if self._script is not None:
+            return ScriptedWire(self.endpoint, self._script)
         if self._processes:
             from .wire_pool import ProcessWires
 
@@ -259,8 +272,11 @@ class ChatVisit(ConcurrentVisit):
     """One arm's sessions of one round. A session whose page failed is over: it is not
     asked again, neither a page nor an interview."""
 
-    def __init__(self, chat: Chat, audience: Audience, catalogue: Catalogue) -> None:
+    def __init__(
+        self, chat: Chat, audience: Audience, catalogue: Catalogue, scene: Scene | None
+    ) -> None:
         self._chat, self._audience, self._catalogue = chat, audience, catalogue
+        self._scene = scene
         self._protocol = chat.protocol(catalogue)
         self._place = NOWHERE
         self._persons: dict[int, Person] = {}
@@ -308,6 +324,8 @@ class ChatVisit(ConcurrentVisit):
     async def _turn(self, page: Page) -> None:
         row = int(page.row[0])
         items = page.item[0][page.item[0] != NO_ITEM].tolist()
+        if self._scene is not None:
+            self._scene.show(row, page.number, page.item[0])
         turn = await self._protocol.page(self._person(row), page.number, items, self._ask)
         if turn.exit is not None:
             self._exits[row] = turn.exit
@@ -318,6 +336,8 @@ class ChatVisit(ConcurrentVisit):
         self._ready.put(_Told(row, told))
 
     def _ask(self, question: Question[T]) -> Awaitable[Reply[T]]:
+        if self._scene is not None:
+            question = replace(question, beside=self._scene)
         return self._chat.opened.gateway.ask(self._place, question)
 
     def _person(self, row: int) -> Person:
@@ -331,6 +351,8 @@ class ChatVisit(ConcurrentVisit):
 
     def turn(self, page: Page) -> Answers:
         """One page for each agent; answers in the page's order, whichever came first."""
+        if not len(page):
+            return _answers([], page.item)
         done = self._alone(lambda: self.submit(page), len(page))
         turned = {int(e.page.row[0]): e for e in done if isinstance(e, _Turned)}
         _, answers, notes = _gathered([turned[row] for row in page.row.tolist()])
@@ -383,6 +405,15 @@ class _Kept:
 
     def write(self, calls: Sequence[tuple[Place, Call]]) -> None:
         self.calls.extend(call for _, call in calls)
+
+
+def _no_address(**settings: Any) -> None:
+    for name, value in settings.items():
+        if value:
+            raise AgentError(
+                f"chat: {name}: found {value!r}; allowed: nothing, as provider scripted asks "
+                "no server"
+            )
 
 
 def _one_of(setting: str, value: str, known: Sequence[str]) -> None:

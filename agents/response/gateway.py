@@ -179,6 +179,7 @@ class Gateway:
             "asked": [question.messages, question.schema, question.max_tokens],
             "how": [self.policy.structured, self.policy.replicate, prompting.version()],
             "agent": question.agent,
+            "beside": "" if question.beside is None else question.beside.address(question),
         }
         return _hash(json.dumps(content, ensure_ascii=False, sort_keys=True))
 
@@ -196,20 +197,22 @@ class Gateway:
                 if not state.done and state.outcome == TRANSPORT:
                     await self._pause(state.transport_failures, deadline)
         finally:
-            del self._flights[key]
+            if self._flights.get(key) is flight:  # one resumed half way does not wait for it
+                del self._flights[key]
             flight.set_result(state.calls[-1] if state.value is not None else None)
 
     async def _attempt(self, state: State, key: str, place: Place, deadline: float | None) -> float:
         """One request; returns when it was sent."""
-        if self._schema_mode is not None:
-            return await self._send(state, key, place, deadline)
-        # Until it is known whether the server constrains JSON, one request at a time: the
-        # same requests are made then, however many may be in flight.
-        async with self._alone:
-            started = await self._send(state, key, place, deadline)
-            if self._schema_mode is None and state.outcome != TRANSPORT:
-                self._schema_mode = state.outcome != UNSUPPORTED
-            return started
+        if self._schema_mode is None:
+            # Until it is known whether the server constrains JSON, one request at a time:
+            # the same requests are made then, however many may be in flight.
+            async with self._alone:
+                if self._schema_mode is None:
+                    started = await self._send(state, key, place, deadline)
+                    if self._schema_mode is None and state.outcome != TRANSPORT:
+                        self._schema_mode = state.outcome != UNSUPPORTED
+                    return started
+        return await self._send(state, key, place, deadline)
 
     async def _send(self, state: State, key: str, place: Place, deadline: float | None) -> float:
         """Send one request when it may go, and keep its call before the place is free."""

@@ -20,19 +20,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
+
+from .connection import Break, listening
 
 
 @dataclass(frozen=True)
 class Request:
-    """One chat completion that was asked for; ``number`` counts from 1."""
+    """One chat completion that was asked for; ``number`` counts from 1, ``at`` is when it
+    came, in seconds of a clock that never goes back."""
 
     number: int
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    at: float = 0.0
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -76,7 +79,8 @@ class Request:
 @dataclass(frozen=True)
 class Reply:
     """What the server sends: ``content`` as the model's text (a dict as JSON), or a
-    ``raw`` body instead of a completion, or with ``status`` >= 400 an ``error``."""
+    ``raw`` body instead of a completion, or with ``status`` >= 400 an ``error``; or the
+    connection ``breaks``."""
 
     content: str | dict[str, Any] | None = ""
     finish_reason: str = "stop"
@@ -86,9 +90,13 @@ class Reply:
     delay: float = 0.0
     raw: bytes | None = None
     refusal: str | None = None
+    breaks: Break | None = None
+    """What happens to the connection instead; the work is done and billed all the same."""
 
 
 Answer = Callable[[Request], Reply]
+Bill = Callable[[Request, str], tuple[int, int]]
+"""Tokens of the prompt and of the text that came of it."""
 
 
 def rules(request: Request) -> Reply:
@@ -163,6 +171,11 @@ def first(count: int, fault: Reply | Answer, then: Answer = rules) -> Answer:
     return answer
 
 
+def quarter(request: Request, text: str) -> tuple[int, int]:
+    """Four characters count as a token: a stand-in, exact enough to test the metering."""
+    return sum(len(m["content"]) for m in request.messages) // 4, len(text) // 4
+
+
 def _between(text: str, tag: str) -> str:
     return text.partition(f"<{tag}>\n")[2].partition(f"\n</{tag}>")[0]
 
@@ -170,13 +183,14 @@ def _between(text: str, tag: str) -> str:
 class Server:
     """Serves on loopback while the context is open, and keeps the ``requests``."""
 
-    def __init__(self, answer: Answer = rules, port: int = 0) -> None:
-        self.answer, self.requests = answer, list[Request]()
+    def __init__(self, answer: Answer = rules, port: int = 0, bill: Bill = quarter) -> None:
+        self.answer, self.requests, self.bill = answer, list[Request](), bill
+        self.billed: list[tuple[int, int]] = []
+        """Of every request that was worked on, whether or not its reply arrived."""
         self.in_flight = self.most_in_flight = 0
         self.lock = threading.Lock()
         self._number = itertools.count(1)
-        self._http = _Http(("127.0.0.1", port), _Handler)
-        self._http.owner = self
+        self._http = listening(self, port)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
 
     @property
@@ -185,11 +199,17 @@ class Server:
 
     def note(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Request:
         with self.lock:
-            request = Request(next(self._number), path, headers, body)
+            request = Request(next(self._number), path, headers, body, time.monotonic())
             self.requests.append(request)
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
         return request
+
+    def charge(self, request: Request, text: str) -> tuple[int, int]:
+        tokens = self.bill(request, text)
+        with self.lock:
+            self.billed.append(tokens)
+        return tokens
 
     def done(self) -> None:
         with self.lock:
@@ -208,77 +228,6 @@ class Server:
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
-
-
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True  # a client may keep its connection open
-    request_queue_size = 256
-    owner: Server
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: _Http
-
-    def do_GET(self) -> None:
-        models = {"object": "list", "data": [{"id": "scripted", "object": "model"}]}
-        self._send(200, json.dumps(models).encode(), {})
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        owner = self.server.owner
-        request = owner.note(self.path, dict(self.headers.items()), body)
-        try:
-            if self.path != "/v1/chat/completions":
-                reply = Reply(status=404, error={"message": f"nothing at {self.path}"})
-            else:
-                reply = owner.answer(request)
-            time.sleep(reply.delay)
-        finally:
-            owner.done()
-        self._send(reply.status, _payload(request, reply), reply.headers)
-
-    def _send(self, status: int, payload: bytes, headers: dict[str, str]) -> None:
-        try:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
-        except (BrokenPipeError, ConnectionResetError):
-            self.close_connection = True  # the client gave up waiting
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class's name
-        """Say nothing."""
-
-
-def _payload(request: Request, reply: Reply) -> bytes:
-    if reply.raw is not None:
-        return reply.raw
-    if reply.status >= 400:
-        return json.dumps({"error": {"message": "scripted fault", **reply.error}}).encode()
-    text = json.dumps(reply.content) if isinstance(reply.content, dict) else reply.content
-    message = {"role": "assistant", "content": text, "refusal": reply.refusal}
-    # Four characters count as a token: a stand-in, exact enough to test the metering.
-    prompt = sum(len(m["content"]) for m in request.messages) // 4
-    completion = len(text or "") // 4
-    return json.dumps(
-        {
-            "id": f"scripted-{request.number}",
-            "object": "chat.completion",
-            "created": 0,
-            "model": request.body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason}],
-            "usage": {
-                "prompt_tokens": prompt,
-                "completion_tokens": completion,
-                "total_tokens": prompt + completion,
-            },
-        }
-    ).encode()
 
 
 def _serve() -> None:

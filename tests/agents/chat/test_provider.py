@@ -30,6 +30,7 @@ ANSWER = json.dumps(
         "fatigue": 2,
         "reason": "nothing for me",
         "leave": True,
+        "exit": {"reason": "not mine", "satisfaction": 3, "return_intent": 1},
     }
 )
 

@@ -14,7 +14,7 @@ from agents.interface import OK, AgentError, Answers, Interviews, Notes
 from agents.registry import create
 from agents.response.chat import Chat
 
-from .server import Reply, Request, Server, page_answer, rules
+from .server import Reply, Request, Server, interview_answer, page_answer, rules
 from .world import KEY, catalogue, padded, page, visit
 
 ROOT = Path(__file__).parents[3]
@@ -44,7 +44,12 @@ def test_two_pages_and_an_interview_come_back_as_columns() -> None:
         assert interviews.satisfaction[row] == said["satisfaction"]
         assert interviews.return_intent[row] == pytest.approx((said["satisfaction"] - 1) / 10)
     assert list(answers.outcome) == list(interviews.outcome) == [OK] * 3
-    assert [call.kind for call in notes.calls] == ["page"] * 6 + ["interview"] * 3
+    left = [said["leave"] for _, said in by_persona]
+    assert any(left)
+    assert not all(left)
+    asked = [call.row for call in notes.calls if call.kind == "interview"]
+    assert [call.kind for call in notes.calls].count("page") == 6
+    assert asked == [row for row in range(3) if not left[row]]  # the others told on leaving
     assert answers.watched.any()
     assert not answers.watched.all()
 
@@ -80,7 +85,7 @@ def test_answers_and_calls_do_not_depend_on_concurrency() -> None:
             parts: list[object] = [_plain(session.turn(page(8, number))) for number in (1, 2)]
             parts.append(_plain(session.interview(np.arange(8))))
             notes = session.notes()
-        parts += [asdict(c) | {"latency": 0} for c in notes.calls]
+        parts += [asdict(c) | {"latency": 0, "key": ""} for c in notes.calls]  # of other ports
         return [*parts, *notes.memories], server.most_in_flight
 
     (alone, one), (together, many) = run(1), run(16)
@@ -90,10 +95,7 @@ def test_answers_and_calls_do_not_depend_on_concurrency() -> None:
 
 
 def test_memory_is_noted_and_comes_back_without_page_numbers() -> None:
-    def stays(request: Request) -> Reply:
-        return Reply(page_answer(request) | {"leave": False})
-
-    with Server(stays) as server:
+    with Server(staying) as server:
         session = visit(server, retrieve=3, reflect_every=2)
         for number in (1, 2, 3):
             session.turn(page(1, number))
@@ -130,21 +132,49 @@ def test_nothing_tells_how_many_pages_there_are() -> None:
 
 
 def test_a_reflection_may_be_written_by_the_model() -> None:
-    def stays(request: Request) -> Reply:
-        return (
-            Reply(page_answer(request) | {"leave": False})
-            if request.kind == "page"
-            else rules(request)
-        )
-
-    with Server(stays) as server:
+    with Server(staying) as server:
         session = visit(server, n=2, reflect_every=1, reflection="chat")
         session.turn(page(2))
         notes = session.notes()
-    assert [call.kind for call in notes.calls] == ["page"] * 2 + ["reflection"] * 2
+    assert [call.kind for call in notes.calls] == ["page", "reflection"] * 2
     written = [m.text for m in notes.memories if m.kind == "reflection"]
     assert all(text.startswith("So far this is worth") for text in written)
     assert len(written) == 2
+
+
+def test_a_reflection_that_fails_is_left_out_and_the_session_goes_on() -> None:
+    def answer(request: Request) -> Reply:
+        return Reply("no") if request.kind == "reflection" else staying(request)
+
+    with Server(answer) as server:
+        session = visit(server, reflect_every=1, reflection="chat")
+        answers = [session.turn(page(1, number)) for number in (1, 2)]
+        notes = session.notes()
+    assert [list(one.outcome) for one in answers] == [[OK]] * 2
+    assert [call.outcome for call in notes.calls if call.kind == "reflection"] == ["invalid"] * 4
+    assert {memory.kind for memory in notes.memories} == {"factual", "emotional"}
+
+
+def test_who_leaves_is_interviewed_in_the_same_reply_or_apart() -> None:
+    def leaving(request: Request) -> Reply:
+        said = page_answer(request) | {"leave": True}
+        together = '"exit"' in request.system
+        return Reply(said | ({"exit": interview_answer(7)} if together else {}))
+
+    def kinds(interview: str) -> list[str]:
+        def answer(request: Request) -> Reply:
+            return leaving(request) if request.kind == "page" else Reply(interview_answer(7))
+
+        with Server(answer) as server:
+            session = visit(server, interview=interview)
+            session.turn(page(1))
+            told = session.interview(np.array([0]))
+        assert told.satisfaction.tolist() == [7]
+        assert list(told.outcome) == [OK]
+        return [request.kind for request in server.requests]
+
+    assert kinds("together") == ["page"]
+    assert kinds("apart") == ["page", "interview"]
 
 
 def test_a_padded_slot_is_neither_asked_nor_answered() -> None:
@@ -243,12 +273,20 @@ def test_a_key_meant_for_openai_is_not_sent_to_another_server(
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({}, "OPENAI_API_KEY is not set"),
-        ({"api_key_env": "NO_SUCH_KEY"}, "NO_SUCH_KEY is not set"),
         ({"api_key_env": KEY}, "api_key_env: needs the name"),
         ({"base_url": "localhost:8000"}, "base_url: found 'localhost:8000'"),
         ({"base_url": "http://me:secret@host/v1"}, "base_url: holds credentials"),
-        ({"base_url": "http://h/v1", "attempts": 0}, "attempts: found 0; allowed: 1 to 10"),
+        (
+            {"base_url": "http://h/v1", "attempts": 0},
+            "attempts: found 0; Input should be greater than or equal to 1",
+        ),
+        ({"base_url": "http://h/v1", "attempts": 11}, "less than or equal to 10"),
+        ({"base_url": "http://h/v1", "deadline": 0.0}, "deadline: found 0.0"),
+        ({"base_url": "http://h/v1", "concurrency": 0}, "concurrency: found 0"),
+        ({"base_url": "http://h/v1", "requests_per_minute": 0.0}, "requests_per_minute: found 0"),
+        ({"base_url": "http://h/v1", "protocol": "chatty"}, "protocol: found 'chatty'"),
+        ({"base_url": "http://h/v1", "interview": "never"}, "interview: found 'never'"),
+        ({"base_url": "http://h/v1", "prices": {"input": 1.0}}, "prices: output is missing"),
         ({"base_url": "http://h/v1", "temperature": 3.0}, "temperature: found 3.0"),
         ({"base_url": "http://h/v1", "timeout": 0.0}, "timeout: found 0.0"),
         ({"base_url": "http://h/v1", "structured": "xml"}, "structured"),
@@ -271,10 +309,39 @@ def test_a_wrong_setting_is_told_in_one_line(
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "the environment variable OPENAI_API_KEY is not set"),
+        ({"api_key_env": "NO_SUCH_KEY"}, "the environment variable NO_SUCH_KEY is not set"),
+        ({"base_url": "http://h/v1", "api_key_env": "NO_SUCH_KEY"}, "NO_SUCH_KEY is not set"),
+    ],
+)
+def test_a_missing_key_is_told_before_anything_is_asked(
+    settings: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    model = create("chat", {"name": "m"} | settings)  # a replay needs no key
+    with pytest.raises(AgentError, match=said):
+        model.ready()
+
+
+def test_a_server_of_ones_own_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    create("chat", {"name": "m", "base_url": "http://h/v1"}).ready()
+
+
 def test_settings_are_documented() -> None:
     text = (ROOT / "docs" / "chat.md").read_text(encoding="utf-8")
     missing = [name for name in inspect.signature(Chat).parameters if f"| `{name}` |" not in text]
     assert missing == []
+
+
+def staying(request: Request) -> Reply:
+    """The rules, except that nobody leaves."""
+    if request.kind != "page":
+        return rules(request)
+    return Reply(page_answer(request) | {"leave": False, "exit": None})
 
 
 def _plain(columns: Answers | Interviews) -> dict[str, str]:
