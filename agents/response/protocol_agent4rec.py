@@ -76,7 +76,7 @@ class Agent4RecProtocol(SessionProtocol):
         """Judge, choose and rate; then feel, and turn the page or leave. A page of which
         either reply cannot be used is a turn that holds its outcome alone."""
         person.page = number
-        titles = self._titles(person.catalogue, items)
+        titles = self.titles(person.catalogue, items)
         cue = "; ".join(titles)
         lines = [
             prompting.led("title", title, rest)
@@ -148,7 +148,7 @@ class Agent4RecProtocol(SessionProtocol):
         return prompting.numbers(self._scale)
 
     @staticmethod
-    def _titles(catalogue: Catalogue, items: Sequence[int]) -> list[str]:
+    def titles(catalogue: Catalogue, items: Sequence[int]) -> list[str]:
         """Titles as they are shown, each once on its page: answers name films by title."""
         titles: list[str] = []
         for item in items:

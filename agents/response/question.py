@@ -35,6 +35,13 @@ BROKEN = "broken"
 REPAIRED = "repaired"
 
 
+class Beside(Protocol):
+    """What a scripted model knows beside the prompt."""
+
+    def address(self, question: Question[Any]) -> str:
+        """Stands for it in the content address of a question."""
+
+
 @dataclass(frozen=True, eq=False)
 class Question(Generic[Value]):
     """One thing to ask: for whom, the messages, and how a reply is read.
@@ -52,8 +59,8 @@ class Question(Generic[Value]):
     schema: Schema | None
     read: Callable[[str], Value]
     max_tokens: int | None
-    items: tuple[int, ...] = ()
-    """The catalogue numbers shown, from the top slot down; for a scripted model only."""
+    beside: Beside | None = None
+    """What else the reply depends on; for a scripted model only."""
 
 
 @dataclass(frozen=True, eq=False)
