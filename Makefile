@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint types format clean
+.PHONY: help install demo test test-llm check lint types format clean
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -30,6 +30,11 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+#: make test-llm  a tiny language model plays the agents (AUDITION_DATA set; compiles its server once)
+test-llm: $(STAMP)
+	PYTHON=$(BIN)/python benchmarks/llm_env.sh
+	AUDITION_LLM_PYTHON=.llm-venv/bin/python $(BIN)/python -m pytest -m llm tests/llm
+
 #: make check     lint, formatting, types, import direction and tests
 check: lint types test
 
@@ -48,4 +53,4 @@ format: $(STAMP)
 
 #: make clean     remove the environment and all caches (never runs/)
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .llm-venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

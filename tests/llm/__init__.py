@@ -1,0 +1,1 @@
+"""A true language model in the loop; see docs/tiny-llm.md."""
