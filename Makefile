@@ -30,7 +30,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-#: make test-llm  a tiny language model plays the agents (AUDITION_DATA set; compiles its server once)
+#: make test-llm  a tiny language model plays the agents (docs/tiny-llm.md)
 test-llm: $(STAMP)
 	PYTHON=$(BIN)/python benchmarks/llm_env.sh
 	AUDITION_LLM_PYTHON=.llm-venv/bin/python $(BIN)/python -m pytest -m llm tests/llm
@@ -53,4 +53,4 @@ format: $(STAMP)
 
 #: make clean     remove the environment and all caches (never runs/)
 clean:
-	rm -rf $(VENV) .llm-venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
