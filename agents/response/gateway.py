@@ -246,9 +246,9 @@ class Gateway:
             received = await self.wire.send(out, state.question)
             self._tell(slot, received.fault)
             outcome, text = state.judged(received, with_format=schema is not None)
-            self._stop_if_hopeless(received.fault, outcome)
             call = self._noted(state, received, outcome, text, key)
             call = _settled(reservation, received, call)
+            self._stop_if_hopeless(received.fault, outcome)
             if received.fault is not None and self.budget.seconds_left() <= 0:
                 # Cut off by the cap on time, which is no fault: this raises.
                 await self.budget.reserve(*worst)
