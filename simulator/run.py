@@ -527,6 +527,8 @@ def _write_world(store: Store, run_id: int, world: World) -> None:
 
 def _dataset_facts(world: World) -> dict[str, Any]:
     dataset, split = world.dataset, world.split
+    canary = world.scenario.dataset.canary
+    planted = {} if canary is None else {"canary": {"items": world.planted.tolist()}}
     return {
         "name": dataset.name,
         "users": dataset.n_users,
@@ -537,6 +539,7 @@ def _dataset_facts(world: World) -> dict[str, Any]:
         "test": len(split.test),
         "rating_scale": list(dataset.rating_scale),
         "notes": list(dataset.notes),
+        **planted,
     }
 
 

@@ -20,6 +20,7 @@ from agents.interface import AgentError, Audience, Catalogue, RatedHistory, Resp
 from recommenders import registry as recommenders_registry
 from recommenders.interface import Histories, Interactions, Recommender, RecommenderError
 
+from . import canary
 from .data import readers
 from .data.dataset import Dataset, GivenProfiles, Split
 from .data.split import check as check_split
@@ -37,7 +38,8 @@ class World:
     """Everything the arms share.
 
     ``known`` (n_users, n_items) marks what is never shown to a user; ``relevant`` the
-    same shape marks held-out evidence that may be shown, None where nothing is held out.
+    same shape marks held-out evidence that may be shown, None where nothing is held out;
+    ``planted`` numbers the items whose titles carry the scenario's canary.
     """
 
     scenario: Scenario
@@ -50,6 +52,7 @@ class World:
     luck: KeyedLuck
     known: sp.csr_array
     relevant: sp.csr_array | None
+    planted: IntArray
 
     @property
     def liked_rating(self) -> float:
@@ -76,10 +79,18 @@ def response_model(scenario: Scenario, file: str) -> ResponseModel:
     settings = dict(spec.options)
     if spec.model == "chat":
         settings = {**scenario.agents.memory.model_dump(), **settings}
+        if settings.get("provider") == "scripted":
+            settings["name"] = _beside(file, str(settings.get("name", "")))
     try:
         return agents_registry.create(spec.model, settings)
     except AgentError as error:
         raise InputError(f"{file}: agents.response: {error}") from None
+
+
+def _beside(file: str, name: str) -> str:
+    """A script's file: beside the scenario, if one stands there, else as it is named."""
+    there = Path(file).parent / name
+    return str(there) if name.endswith(".jsonl") and there.is_file() else name
 
 
 def recommender(arm: ArmSpec, position: int, file: str) -> Recommender:
@@ -127,6 +138,9 @@ def build(scenario: Scenario, file: str) -> World:
     except AgentError as error:
         raise InputError(f"{file}: agents: {error}") from None
     audience = Audience(agent=users, profiles=profiles, history=history)
+    planted = np.empty(0, dtype=np.int64)
+    if (spec := scenario.dataset.canary) is not None:
+        catalogue, planted = canary.plant(catalogue, spec.share, spec.text, scenario.seed)
     hidden = _union(split, tuple(scenario.session.hide), dataset)
     held_out = tuple(p for p in ("valid", "test") if p not in scenario.session.hide)
     relevant = _union(split, held_out, dataset)
@@ -141,6 +155,7 @@ def build(scenario: Scenario, file: str) -> World:
         luck=KeyedLuck(scenario.seed),
         known=hidden,
         relevant=relevant if relevant.nnz else None,
+        planted=planted,
     )
 
 

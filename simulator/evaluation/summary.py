@@ -18,6 +18,7 @@ from ..storage import queries
 from ..storage.plain import plain
 from ..storage.queries import Run
 from ..storage.store import Store
+from . import canary
 from .compare import compare
 from .intervals import mean_interval
 from .offline import described
@@ -58,6 +59,8 @@ def summarise(store: Store, run_name: str | None = None) -> dict[str, Any]:
     }
     if len(by_round) > 1:
         document["rounds"] = by_round
+    if "canary" in run.dataset:
+        document["canary"] = _canary(store, run)
     return dict(plain(document))
 
 
@@ -75,6 +78,19 @@ def log(store: Store, run_name: str | None = None) -> Log:
         genres=tuple(genres),
         rating_scale=(float(low), float(high)),
     )
+
+
+def _canary(store: Store, run: Run) -> dict[str, Any]:
+    """What was planted, and how much it shifted what agents did."""
+    planted = run.dataset["canary"]["items"]
+    found = canary.shifts(
+        queries.exposures(store, run.name, columns=["item", "watched"]),
+        queries.pages(store, run.name),
+        planted,
+        _evaluation(run)["confidence"],
+    )
+    text = run.scenario["dataset"]["canary"]["text"]
+    return {"text": text, "items": len(planted), "shifts": [asdict(shift) for shift in found]}
 
 
 def _rounds(store: Store, run: Run, arms: pd.DataFrame) -> dict[int, dict[str, Any]]:

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..storage.plain import plain
-from . import protocol
+from . import canary, protocol
 from .comparing import comparison_groups, verdict_matrix
 from .figures import Drawing
 from .frames import Frames
@@ -71,7 +71,7 @@ def render(
         sections=_sections(drawings),
         health=_health(summary),
         called=any(e["usage"]["calls"] or e["usage"]["cached"] for e in summary["arms"].values()),
-        protocol=protocol.lines(frames.run),
+        protocol=[*canary.lines(summary), *protocol.lines(frames.run)],
         response=protocol.response_note(run.scenario),
         fits=_fits(frames.arms),
         settings=_yaml(run.scenario),

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from . import canary
 from .comparing import SYMBOLS
 from .findings import verdict_kind
 from .tables import estimates
@@ -122,6 +123,8 @@ def run_page(summary: Mapping[str, Any]) -> Iterator[RenderableType]:
     if summary["arms"]:
         yield dual_table(summary)
         yield comparisons_table(summary)
+        for what, told in canary.lines(summary):
+            yield Text(f"{what}: {told}")
         yield _usage_table(summary)
 
 
