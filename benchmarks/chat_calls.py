@@ -49,12 +49,13 @@ def prompt() -> tuple[Message, ...]:
             "year": 1990 + int(handle),
             "genres": ["Drama", "Comedy"],
             "average_rating": 3.6,
-            "about": "Two people who cannot stand each other run a small hotel by the sea.",
+            "about": "Two people who cannot stand each other run a small hotel by the sea, "
+            "until a guest of both their pasts comes to stay for the winter.",
         }
         for handle in handles(ITEMS)
     )
     persona = "I go to the cinema twice a month and like stories about families.\n" * 8
-    memories = ["I watched A Film of Middling Length and rated it 4; it moved me."] * 5
+    memories = ["I watched A Film of Middling Length and rated it 4; it moved me."] * 8
     page = prompting.render(
         "page.j2",
         lines=[prompting.as_json(item) for item in items],
