@@ -275,7 +275,12 @@ class FunctionScript(Script):
         """By the code of its module: replies of an edited function are not used again."""
         if self._function is None:
             self.open()
-        return _digest(f"{self._name}\0{inspect.getsource(importlib.import_module(self._module))}")
+        module = importlib.import_module(self._module)
+        try:
+            source = inspect.getsource(module)
+        except (OSError, TypeError):
+            raise AgentError(f"{self._where}: its module has no source that can be read") from None
+        return _digest(f"{self._name}\0{source}")
 
     def line(self, question: Question[Any], messages: tuple[Message, ...]) -> Line:
         assert self._function is not None, "the script is not open"
