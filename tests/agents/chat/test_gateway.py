@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.interface import OK, AgentError, Answers, Call, Services
+from agents.interface import OK, AgentError, Answers, Call, ConcurrentVisit, Place, Services
 from agents.registry import create
 from agents.response import chat, gateway
 from agents.response.limits import Limits
 
 from .fault_rows import ROWS, STOPS, Row, table
 from .ledger import MemoryLedger
-from .server import Answer, Reply, Request, Server, first, rules
+from .server import Answer, Reply, Request, Server, first, page_answer, rules
 from .world import KEY, NoLuck, audience, catalogue, page
 
 DOCS = Path(__file__).parents[3] / "docs" / "faults.md"
@@ -163,6 +165,86 @@ def good() -> Answers:
 def test_the_documented_table_is_the_measured_one() -> None:
     assert len(ROWS) == len(BY_NAME) > 40
     assert table() in DOCS.read_text(encoding="utf-8")
+
+
+def test_a_server_that_asks_to_wait_is_left_alone_by_everybody() -> None:
+    told = threading.Event()
+    asked_at: list[float] = []
+
+    def answer(request: Request) -> Reply:
+        if request.number == 2:
+            asked_at.append(time.monotonic())
+            told.set()
+            return Reply(status=429, headers={"Retry-After": "0.6"})
+        if request.number <= 4:  # under way meanwhile: answered after the others were told off
+            assert told.wait(20)
+            return Reply(page_answer(request), delay=0.3)
+        return rules(request)
+
+    with Server(answer) as server:
+        model = create(
+            "chat",
+            {"name": "m", "base_url": server.base_url, "concurrency": 4, "structured": "json"},
+        )
+        answers = model.visit(audience(12), catalogue(), NoLuck(), 1).turn(page(12))
+    assert set(answers.outcome) == {OK}
+    assert len(server.requests) == 13
+    assert all(request.at >= asked_at[0] + 0.6 for request in server.requests[4:])
+
+
+def test_two_arms_ask_the_same_question_once() -> None:
+    with Server(lambda request: Reply(page_answer(request), delay=0.1)) as server:
+        ledger = MemoryLedger(shared=True)
+        answers = [_both_arms(server, ledger)]
+        assert len(server.requests) == 2
+        answers.append(_both_arms(server, ledger))  # another run of the same store
+        assert len(server.requests) == 2
+    assert [call.cached for call in ledger.calls].count(False) == 2
+    assert {tuple(outcome) for pair in answers for outcome in pair} == {(OK, OK)}
+
+
+def test_a_question_resumed_half_way_does_not_disturb_the_same_one_elsewhere() -> None:
+    slow = threading.Event()
+
+    def answer(request: Request) -> Reply:
+        if not slow.is_set():
+            return Reply("no")
+        return Reply(page_answer(request), delay=0.05 * (request.number % 3))
+
+    with Server(answer) as server:
+        before = MemoryLedger()
+        _both_arms(server, before, attempts=1)
+        slow.set()
+        half = [(p, c) for p, c in zip(before.places, before.calls, strict=True) if p.arm_id == 2]
+        assert [call.outcome for _, call in half] == ["invalid"] * 2
+        ledger = MemoryLedger(half)
+        answers = _both_arms(server, ledger)
+    assert answers == [[OK, OK], [OK, OK]]
+    assert {
+        c.outcome for p, c in zip(ledger.places, ledger.calls, strict=True) if p.arm_id == 2
+    } == {"repaired"}
+
+
+def _both_arms(server: Server, ledger: MemoryLedger, **settings: Any) -> list[list[str]]:
+    """Outcomes of two agents' first page in arms 1 and 2, which show the same."""
+    model = create("chat", {"name": "m", "base_url": server.base_url} | settings)
+    model.open(Services(ledger))
+    try:
+        visits = [model.visit(audience(2), catalogue(), NoLuck(), 1) for _ in range(2)]
+        found: list[list[str]] = [[], []]
+        for arm, session in enumerate(visits, 1):
+            assert isinstance(session, ConcurrentVisit)
+            session.begin(Place(arm, 1))
+            session.submit(page(2))
+        while min(map(len, found)) < 2:
+            model.wait(5)
+            for outcomes, session in zip(found, visits, strict=True):
+                assert isinstance(session, ConcurrentVisit)
+                for _, answers, _ in session.collect().pages:
+                    outcomes += answers.outcome
+        return found
+    finally:
+        model.close()
 
 
 def test_whatever_comes_no_question_has_more_requests_than_allowed() -> None:
