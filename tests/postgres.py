@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,13 @@ _START_SECONDS = 60
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[sa.URL]:
     """The address of a running server, without a database; skips where there can be none."""
+    with server() as url:
+        yield url
+
+
+@contextmanager
+def server() -> Iterator[sa.URL]:
+    """The same for a use outside of pytest, whose skips and failures are exceptions too."""
     pytest.importorskip("psycopg", reason="needs psycopg: pip install 'audition[postgres]'")
     missing = [name for name in ("initdb", "postgres") if shutil.which(name) is None]
     if missing:
@@ -49,10 +57,17 @@ def postgres_server() -> Iterator[sa.URL]:
 @pytest.fixture
 def postgres(postgres_server: sa.URL) -> Iterator[str]:
     """The URL of an empty database."""
+    with database(postgres_server) as url:
+        yield url
+
+
+@contextmanager
+def database(server_url: sa.URL) -> Iterator[str]:
+    """The URL of an empty database, dropped in the end."""
     name = f"test_{next(_NUMBERS)}"
-    _run(postgres_server, f"CREATE DATABASE {name}")
-    yield postgres_server.set(database=name).render_as_string(hide_password=False)
-    _run(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    _run(server_url, f"CREATE DATABASE {name}")
+    yield server_url.set(database=name).render_as_string(hide_password=False)
+    _run(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _owner() -> dict[str, Any]:
@@ -81,7 +96,7 @@ def _served(folder: Path, owner: dict[str, Any]) -> Iterator[sa.URL]:
         pytest.fail(f"initdb: {made.stderr}")
     settings = [part for s in _QUICK for part in ("-c", s)]
     with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
+        process = subprocess.Popen(
             ["postgres", "-D", str(data), "-k", str(folder), "-h", "", *settings],
             stdout=log,
             stderr=log,
@@ -91,15 +106,15 @@ def _served(folder: Path, owner: dict[str, Any]) -> Iterator[sa.URL]:
         "postgresql+psycopg", _OWN, database="postgres", query={"host": str(folder)}
     )
     try:
-        _wait(url, server, folder / "log")
+        _wait(url, process, folder / "log")
         yield url
     finally:
-        server.send_signal(signal.SIGINT)  # disconnects everybody and stops
+        process.send_signal(signal.SIGINT)  # disconnects everybody and stops
         try:
-            server.wait(_START_SECONDS)
+            process.wait(_START_SECONDS)
         except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+            process.kill()
+            process.wait()
 
 
 def _wait(url: sa.URL, server: subprocess.Popen[bytes], log: Path) -> None:
