@@ -135,6 +135,43 @@ def validate(scenario: ScenarioArgument, overrides: SetOption = None) -> None:
     )
 
 
+@app.command()
+def plan(
+    scenario: ScenarioArgument,
+    overrides: SetOption = None,
+    agents: AgentsOption = None,
+    pages: Annotated[
+        float | None,
+        typer.Option("--pages", metavar="N", help="Pages a session, on average."),
+    ] = None,
+    latency: Annotated[
+        float, typer.Option("--latency", min=0.001, metavar="SECONDS", help="Of one call.")
+    ] = 2.0,
+    store: Annotated[
+        str | None,
+        typer.Option("--store", metavar="URL", help="Where replies may be known already."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Calls, tokens, cost and time of a scenario, before anything is spent."""
+    from contextlib import nullcontext
+
+    from . import plan as planner
+    from .scenario import load
+    from .world import build
+
+    chosen = load(scenario, _with_agents(overrides, agents))
+    _find_own_code(scenario)
+    with nullcontext() if store is None else _open(store, must_exist=True) as opened:
+        document = planner.plan(
+            build(chosen, str(scenario)), pages=pages, latency=latency, store=opened
+        )
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        _print(planner.render(document))
+
+
 @app.command(name="list")
 def list_(
     what: Annotated[

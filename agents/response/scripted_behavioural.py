@@ -24,8 +24,9 @@ from .question import Message, Question
 from .schema import TOP, handles
 from .scripted import Line, Scene, Script, asked
 
-FITS, FITS_NOT = "it suits my taste", "it is not my kind"
-LIKED, DISLIKED = "I enjoyed it", "it left me cold"
+FITS, FITS_NOT = "close to the kind I enjoy most", "not really the kind I would pick"
+LIKED, DISLIKED = "I enjoyed it from start to end", "it did not quite win me over"
+"""About as long as a prompt asks for: a plan measures replies by them."""
 
 
 @dataclass(eq=False)
@@ -195,7 +196,7 @@ def _pleased(said: Answers) -> bool:
 
 
 def _feeling(said: Answers) -> str:
-    return "good to look at" if _pleased(said) else "not much for me here"
+    return "there is much here for me" if _pleased(said) else "there is little here for me"
 
 
 def _felt(said: Answers, slot: int) -> str:

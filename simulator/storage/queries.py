@@ -20,6 +20,7 @@ from agents.interface import Spent
 from ..errors import InputError
 from . import tables
 from .frames import read
+from .rows import USABLE
 from .store import Store
 
 
@@ -234,6 +235,21 @@ def spent(store: Store, name: str | None = None) -> Spent:
     with store.engine.connect() as connection:
         usd, tokens = connection.execute(query).one()
     return Spent(float(usd), int(tokens), run(store, name).spent_seconds)
+
+
+def kept_replies(store: Store, identity: str) -> dict[str, int]:
+    """How many ``runs`` of an identity there are, and how many usable ``replies`` they left
+    that need not be asked for again."""
+    c, a, r = tables.calls.c, tables.arms.c, tables.runs.c
+    query = (
+        sa.select(sa.func.count(r.id.distinct()), sa.func.count(c.key.distinct()))
+        .join(tables.arms, a.id == c.arm_id)
+        .join(tables.runs, r.id == a.run_id)
+        .where(r.identity == identity, tables.KEYED, c.outcome.in_(USABLE))
+    )
+    with store.engine.connect() as connection:
+        found, replies = connection.execute(query).one()
+    return {"runs": int(found), "replies": int(replies)}
 
 
 def offline(store: Store, name: str | None = None) -> pd.DataFrame:
