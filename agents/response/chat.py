@@ -47,7 +47,7 @@ from .limits import Limits
 from .prices import Price, price_of
 from .protocol_page import Interview, PageProtocol, Reflect
 from .question import Question, Reply, Structured
-from .scripted import SCRIPTED, Scene, ScriptedWire, script
+from .scripted import SCRIPTED, Scene, Script, ScriptedWire, script
 from .session import Exit, Person, SessionProtocol, Slot, Turn
 from .stage import Stage
 from .wire import LocalWire, Wire
@@ -101,15 +101,15 @@ class Chat(ResponseModel):
                 f"chat: structured: {structured} needs provider openai; allowed: auto, json"
             )
         self.price = price_of(provider, name, base_url, prices)
-        self._script = None
+        self.script: Script | None = None
         if provider == SCRIPTED:
             _no_address(base_url=base_url, api_key_env=api_key_env, processes=processes)
-            self._script = script(name)
+            self.script = script(name)
             self.price = self.price or Price(0.0, 0.0)
         self.policy = Policy(timeout, deadline, attempts, structured, replicate)
         self._limits = partial(Limits, concurrency, requests_per_minute, tokens_per_minute)
         self._concurrency, self._processes = concurrency, processes
-        self._protocol_name, self._max_tokens = protocol, max_tokens
+        self._protocol_name, self.max_tokens = protocol, max_tokens
         self._interview, self._reflection = interview, reflection
         self._retrieve, self._reflect_every = retrieve, reflect_every
         self._opened: Opened | None = None
@@ -117,14 +117,14 @@ class Chat(ResponseModel):
     def ready(self) -> None:
         """Raises AgentError where the key is missing, or a script cannot be read."""
         self.endpoint.check_key()
-        if self._script is not None:
-            self._script.open()
+        if self.script is not None:
+            self.script.open()
 
     def visit(self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int) -> ChatVisit:
         """Open sessions; the only luck a chat agent has is the model's own."""
         scene = None
-        if self._script is not None:
-            scene = Scene(self._script, audience, catalogue, luck, round_)
+        if self.script is not None:
+            scene = Scene(self.script, audience, catalogue, luck, round_)
         return ChatVisit(self, audience, catalogue, scene)
 
     def protocol(self, catalogue: Catalogue) -> SessionProtocol:
@@ -135,7 +135,7 @@ class Chat(ResponseModel):
             return Agent4RecProtocol(
                 retrieve=self._retrieve,
                 reflect_every=self._reflect_every,
-                max_tokens=self._max_tokens,
+                max_tokens=self.max_tokens,
                 rating_scale=catalogue.rating_scale,
             )
         return PageProtocol(
@@ -143,14 +143,14 @@ class Chat(ResponseModel):
             reflect_every=self._reflect_every,
             reflection=self._reflection,
             interview=self._interview,
-            max_tokens=self._max_tokens,
+            max_tokens=self.max_tokens,
             rating_scale=catalogue.rating_scale,
         )
 
     def wire(self) -> Wire:
         """A way to the endpoint, not open yet."""
-        if self._script is not None:
-            return ScriptedWire(self.endpoint, self._script)
+        if self.script is not None:
+            return ScriptedWire(self.endpoint, self.script)
         if self._processes:
             from .wire_pool import ProcessWires
 

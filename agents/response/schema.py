@@ -37,7 +37,9 @@ class AnswerError(ValueError):
     """A reply that cannot be used; the text tells the model what is wrong with it."""
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Exactly what was asked for, nothing else."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
@@ -46,7 +48,7 @@ def _handle(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class Judgement(_Strict):
+class Judgement(Strict):
     """One item, judged on its own; the reason comes first so that it precedes the number."""
 
     reason: str
@@ -54,7 +56,7 @@ class Judgement(_Strict):
     aligned: bool
 
 
-class Watched(_Strict):
+class Watched(Strict):
     """One item the agent watched: only here can a rating be given."""
 
     id: Annotated[str, BeforeValidator(_handle)]
@@ -62,7 +64,7 @@ class Watched(_Strict):
     feeling: str
 
 
-class InterviewReply(_Strict):
+class InterviewReply(Strict):
     """The exit interview."""
 
     reason: str
@@ -70,7 +72,7 @@ class InterviewReply(_Strict):
     return_intent: int = Field(ge=0, le=TOP)
 
 
-class PageReply(_Strict):
+class PageReply(Strict):
     """One page: judge all, then watch, then look back, then stay or leave.
 
     Needs the validation context ``{"handles": ..., "scale": ..., "together": ...}``;
@@ -115,7 +117,7 @@ class PageReply(_Strict):
         return self
 
 
-class ReflectionReply(_Strict):
+class ReflectionReply(Strict):
     """What an agent makes of its memories of a visit so far."""
 
     reflection: str
@@ -251,4 +253,5 @@ def _no_constant(name: str) -> NoReturn:
     raise AnswerError(f"{name} is not a number in JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
+# A bare line break in a string has one meaning, and some servers' grammars let it through.
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant, strict=False)

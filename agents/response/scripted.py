@@ -89,6 +89,17 @@ class Scene:
         return self.script.address(question)
 
 
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """What a script knows of a user whose tastes are to be written: the derived ones."""
+
+    script: Script
+    tastes: tuple[str, ...]
+
+    def address(self, question: Question[Any]) -> str:
+        return self.script.address(question)
+
+
 def script(source: str) -> Script:
     """The script a scenario names. Nothing is read yet; raises AgentError for a source that
     is none."""

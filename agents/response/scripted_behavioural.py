@@ -22,7 +22,7 @@ from .behavioural import Behavioural, BehaviouralVisit
 from .protocol_agent4rec import Agent4RecProtocol
 from .question import Message, Question
 from .schema import TOP, handles
-from .scripted import Line, Scene, Script, asked
+from .scripted import Line, Portrait, Scene, Script, asked
 
 FITS, FITS_NOT = "close to the kind I enjoy most", "not really the kind I would pick"
 LIKED, DISLIKED = "I enjoyed it from start to end", "it did not quite win me over"
@@ -49,12 +49,16 @@ class BehaviouralScript(Script):
         """There is nothing to read."""
 
     def address(self, question: Question[Any]) -> str:
+        if isinstance(question.beside, Portrait):
+            return _tastes(question.beside)
         scene = _scene(question)
         shown = [(number, line.tolist()) for number, line in scene.shown.get(question.row, [])]
         content = [self._play(scene).digest, question.agent, shown]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def line(self, question: Question[Any], messages: tuple[Message, ...]) -> Line:
+        if isinstance(question.beside, Portrait):
+            return Line(_tastes(question.beside))
         scene = _scene(question)
         played = self._play(scene)
         answers = self._caught_up(scene, played, question.row)
@@ -93,7 +97,12 @@ class BehaviouralScript(Script):
 def _scene(question: Question[Any]) -> Scene:
     if isinstance(question.beside, Scene):
         return question.beside
-    raise AgentError(f"chat: behavioural: pages and interviews only, not {asked(question)}")
+    raise AgentError(f"chat: behavioural: nothing is known beside the prompt of {asked(question)}")
+
+
+def _tastes(portrait: Portrait) -> str:
+    known = portrait.tastes[:5] or ("I have no strong tastes.",)
+    return json.dumps({"tastes": known}, ensure_ascii=False)
 
 
 def _digest(scene: Scene, model: Behavioural) -> str:
