@@ -27,9 +27,10 @@ from .gguf import convert
 PYTHON = "AUDITION_LLM_PYTHON"
 """Names the environment's Python that has llama-cpp-python; ``make test-llm`` sets it."""
 
-CONTEXT = 16_384
-"""Positions. A page's prompt is some 3,000 pieces of 512 words, and a repair turn holds the
-refused answer too. The model learned on 512 positions: they are stretched over these."""
+CONTEXT = 4096
+"""Positions: a page's prompt is 1,000 to 2,000 pieces of 512 words, a reply some 500, and a
+repair turn holds both. The model learned on 512 positions, which are stretched over these:
+it writes even less sense than it could."""
 
 LEARNED = 512
 START_SECONDS = 120.0
@@ -57,6 +58,7 @@ def serving(build: Build, log: Path, port: int | None = None) -> Iterator[str]:
         "rope_freq_scale": LEARNED / CONTEXT,
         "n_threads": 1,
         "n_threads_batch": 1,
+        "logits_all": False,
         "chat_format": "chatml",
         "seed": 7,
         "verbose": False,

@@ -9,7 +9,7 @@ import pytest
 from agents.interface import OK, AgentError
 from agents.registry import create
 from agents.response.response_format import response_format, spelled_out
-from agents.response.schema import page_schema
+from agents.response.schema import ReflectionReply, page_schema, reader
 
 from .server import Reply, Request, Server, rules
 from .world import page, visit
@@ -67,3 +67,8 @@ def test_openai_gets_the_schema_as_it_is() -> None:
 def test_a_dialect_needs_a_provider_that_takes_it() -> None:
     with pytest.raises(AgentError, match="structured: object needs provider openai"):
         create("chat", {"name": "m", "provider": "ollama", "structured": "object"})
+
+
+def test_a_bare_line_break_in_a_string_is_read() -> None:
+    said = reader(ReflectionReply)('{"reflection": "One day.\nThe end."}')
+    assert said.reflection == "One day.\nThe end."
