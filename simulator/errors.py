@@ -42,7 +42,7 @@ class InputError(AuditionError):
             said.append(f"allowed: {allowed}")
         if fix is not None:
             said.append(f"fix: {fix}")
-        super().__init__(": ".join([*parts, "; ".join(said)]))
+        super().__init__(": ".join(part for part in [*parts, "; ".join(said)] if part))
 
 
 class BudgetError(AuditionError):

@@ -15,10 +15,11 @@ LOG_EVERY_SECONDS = 5.0
 
 
 class Progress:
-    """Says what the program is doing; ``quiet`` says nothing."""
+    """Says what the program is doing; ``quiet`` says nothing, ``verbose`` also which calls
+    did not go well."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.quiet, self.verbose = quiet, verbose
         self.live = not quiet and sys.stderr.isatty()
         self._started = time.monotonic()
         self._last_log = 0.0

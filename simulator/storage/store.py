@@ -131,6 +131,12 @@ class Store:
             query = sa.select(tables.runs.c.name).where(tables.runs.c.id == run_id)
             return str(connection.execute(query).scalar_one())
 
+    def arm_name(self, arm_id: int) -> str:
+        """An arm's name within its run."""
+        with self.engine.connect() as connection:
+            query = sa.select(tables.arms.c.name).where(tables.arms.c.id == arm_id)
+            return str(connection.execute(query).scalar_one())
+
     def resume_run(self, run_id: int) -> None:
         """The run is ``running`` again. From now on this store leaves every row as it is
         that is written a second time, and an arm that is there already keeps its facts."""
