@@ -46,6 +46,9 @@ StoreOption = Annotated[
 ]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's name.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", help="Say what became of each call that did not go well.")
+]
 AgentsOption = Annotated[int | None, typer.Option("--agents", min=1, help="Size of the audience.")]
 
 
@@ -66,6 +69,7 @@ def run(
         Path | None,
         typer.Option("--replay", metavar="FILE", help="Take all replies from a recording."),
     ] = None,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train the arms, simulate, evaluate and write a report."""
@@ -78,7 +82,7 @@ def run(
     chosen = load(scenario, [*_with_agents(overrides, agents), *given])
     _find_own_code(scenario)
     _check_name(name)
-    progress = Progress()
+    progress = Progress(verbose=verbose)
     _make_folder(out)
     with _open(store) as opened:
         finished = execute(
@@ -98,6 +102,7 @@ def resume(
     overrides: SetOption = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports go.")] = OUT,
     store: StoreOption = STORE,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Go on where a stopped run was; what is finished is neither asked nor trained again."""
@@ -105,7 +110,7 @@ def resume(
     from .run import resume as go_on
     from .storage import queries
 
-    progress = Progress()
+    progress = Progress(verbose=verbose)
     _make_folder(out)
     with _open(store, must_exist=True) as opened:
         _find_own_code(Path(queries.run(opened, run).scenario_file))
@@ -172,6 +177,28 @@ def plan(
         _print(planner.render(document))
 
 
+@app.command()
+def profiles(
+    scenario: ScenarioArgument,
+    overrides: SetOption = None,
+    agents: AgentsOption = None,
+    store: StoreOption = STORE,
+) -> None:
+    """Let the scenario's chat model write its users' tastes; runs then use them."""
+    from . import profiles as writer
+    from .progress import Progress
+    from .scenario import load
+    from .world import build
+
+    chosen = load(scenario, _with_agents(overrides, agents))
+    _find_own_code(scenario)
+    world = build(chosen, str(scenario))
+    with _open(store) as opened:
+        typer.echo(writer.write(world, opened, Progress()).line)
+    if chosen.agents.profiles != "chat":
+        typer.echo("a run uses them with agents.profiles: chat")
+
+
 @app.command(name="list")
 def list_(
     what: Annotated[
@@ -222,17 +249,25 @@ def transcript(
     agent: Annotated[int, typer.Option("--agent", metavar="ID", help="The agent's number.")],
     arm: Annotated[str | None, typer.Option("--arm", help="One arm only.")] = None,
     store: StoreOption = STORE,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Also every call: prompt, reply, cost, what failed.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """One agent's whole visit: what it saw, thought, watched, rated, and why it left."""
+    from . import explain, transcript_calls
     from . import transcript as writer
 
     with _open(store, must_exist=True) as opened:
         document = writer.transcript(opened, run, agent, arm)
+        if verbose:
+            document["calls"] = transcript_calls.calls_of(opened, run, agent, arm)
     if as_json:
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    else:
-        _print(writer.render(document))
+        return
+    _print(writer.render(document))
+    if verbose:
+        _print(explain.render(document["calls"]))
 
 
 @app.command()

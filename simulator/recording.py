@@ -13,7 +13,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -40,7 +40,8 @@ class _Strict(BaseModel):
 
 
 class _Head(_Strict):
-    """``calls`` lines follow; ``identity`` is what a resume compares, "" if unknown."""
+    """``calls`` lines follow; ``identity`` is what a resume compares, "" if unknown;
+    ``tastes`` by agent where a model wrote them."""
 
     format: Literal["audition.recording/1"]
     run: str
@@ -51,6 +52,7 @@ class _Head(_Strict):
     versions: dict[str, str]
     arms: tuple[str, ...]
     calls: Whole
+    tastes: dict[str, tuple[str, ...]] = {}
 
 
 class _Line(_Strict):
@@ -88,6 +90,8 @@ class Recording:
     scenario: Mapping[str, Any]
     arms: tuple[str, ...]
     calls: Mapping[tuple[str, int], Mapping[int, list[Call]]]
+    tastes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By agent, where a model wrote them."""
 
     def for_arm(self, name: str, round_: int) -> Mapping[int, list[Call]]:
         """The calls of an arm's sessions of a round by agent, in order; their ``row`` is -1.
@@ -114,6 +118,9 @@ def record(store: Store, run_name: str | None, file: str | Path) -> int:
     for name in ("seed", "identity", "scenario_file", "scenario", "versions"):
         head[name] = getattr(run, name)
     head |= {"arms": arms, "calls": sum(len(frame) for frame in frames)}
+    if run.scenario.get("agents", {}).get("profiles") == "chat":
+        people = queries.agents(store, run.name)
+        head["tastes"] = {str(a): list(t) for a, t in zip(people.agent, people.tastes, strict=True)}
     try:
         with _beside(path) as out:
             out.write(f"{to_json(head)}\n".encode())
@@ -179,11 +186,12 @@ def read(file: str | Path) -> Recording:
     for of_agent in calls.values():
         for listed in of_agent.values():
             listed.sort(key=lambda call: (call.page, call.kind, call.attempt))
-    kept = {name: getattr(head, name) for name in ("run", "seed", "identity", "scenario", "arms")}
+    names = ("run", "seed", "identity", "scenario", "arms", "tastes")
+    kept = {name: getattr(head, name) for name in names}
     return Recording(file=str(file), calls=calls, **kept)
 
 
-_FIELDS = [field.name for field in fields(Call) if field.name not in ("row", "latency")]
+_FIELDS = [one.name for one in fields(Call) if one.name not in ("row", "latency")]
 
 
 def _call(line: _Line) -> Call:

@@ -42,7 +42,7 @@ from recommenders.interface import (
 )
 from recommenders.ranking import recommend
 
-from . import __version__, recording
+from . import __version__, profiles, recording
 from .errors import AuditionError, BudgetError, InputError
 from .evaluation.offline import offline_metrics
 from .model import Audition, Sessions
@@ -91,17 +91,21 @@ def execute(
     if replayed is None:
         _ready(world)
     progress.say(_audience_line(world))
+    settled = profiles.settle(world, store, progress, _recorded_tastes(replayed, world))
+    world = settled.world
     run_id = store.begin_run(
         name=name or scenario.name,
         seed=scenario.seed,
         scenario=scenario.resolved(),
         scenario_file=file,
         versions=versions(),
-        dataset=_dataset_facts(world),
+        dataset=_dataset_facts(world) | settled.facts,
         identity=identity(scenario),
     )
     with store.lock_run(store.run_name(run_id)):
-        return _Run(world, store, run_id, checkpoints, progress, replayed=replayed).play()
+        return _Run(
+            world, store, run_id, checkpoints, progress, replayed=replayed, before=settled.spent
+        ).play()
 
 
 def resume(
@@ -145,11 +149,29 @@ def resume(
         if replayed is None:
             _ready(world)
         progress.say(f"resuming {name}: {_audience_line(world)}")
-        spent = queries.spent(store, name)
+        kept = _kept_tastes(store, name, world) or _recorded_tastes(replayed, world)
+        settled = profiles.settle(world, store, progress, kept)
+        world, spent = settled.world, queries.spent(store, name)
+        before = _sum(profiles.spent_on(run.dataset), settled.spent)
         store.resume_run(run.id)
-        return _Run(
-            world, store, run.id, checkpoints, progress, replayed=replayed, spent=spent
-        ).play()
+        return _Run(world, store, run.id, checkpoints, progress, replayed, spent, before).play()
+
+
+def _sum(one: Spent, other: Spent) -> Spent:
+    return Spent(one.usd + other.usd, one.tokens + other.tokens, one.seconds + other.seconds)
+
+
+def _recorded_tastes(replayed: recording.Recording | None, world: World) -> profiles.Tastes | None:
+    if replayed is None:
+        return None
+    return [replayed.tastes.get(str(agent)) for agent in world.audience.agent.tolist()]
+
+
+def _kept_tastes(store: Store, name: str, world: World) -> profiles.Tastes | None:
+    """Those the run was begun with; None where it was stopped before it kept them."""
+    people = queries.agents(store, name)
+    tastes = dict(zip(people["agent"].tolist(), people["tastes"], strict=True))
+    return [tastes[agent] for agent in world.audience.agent.tolist()] if tastes else None
 
 
 def identity(scenario: Scenario) -> str:
@@ -204,6 +226,8 @@ class _Run:
     replayed: recording.Recording | None = None
     spent: Spent | None = None
     """What earlier stints used; None in the first one."""
+    before: Spent = field(default_factory=Spent)
+    """What the profiles took that were written for this run."""
 
     _started: float = field(default_factory=time.monotonic)
     _noted: float = field(default_factory=time.monotonic)
@@ -240,7 +264,11 @@ class _Run:
             closed=self.replayed is not None,
         )
         caps = Caps(budget.usd, budget.tokens, budget.minutes)
-        return Services(ledger, caps, self.spent or Spent())
+        return Services(ledger, caps, self._used())
+
+    def _used(self) -> Spent:
+        """Before this stint."""
+        return _sum(self.before, self.spent or Spent())
 
     @contextmanager
     def _ended_with_a_status(self, name: str) -> Iterator[None]:
@@ -283,7 +311,7 @@ class _Run:
             self.store.add_seconds(self.run_id, now - self._noted)
             self._noted = now
         cap = self.world.scenario.budget.minutes
-        used = (now - self._started + (self.spent or Spent()).seconds) / 60
+        used = (now - self._started + self._used().seconds) / 60
         if cap is not None and used > cap:
             name = self.store.run_name(self.run_id)
             raise BudgetError(

@@ -94,9 +94,11 @@ class MemorySpec(_Section):
 
 
 class AgentsSpec(_Section):
-    """The audience: ``count`` users of the data set are given an agent each."""
+    """The audience: ``count`` users of the data set are given an agent each. ``profiles``:
+    tastes derived from what a user rated, or written by the chat model."""
 
     count: int = Field(default=200, ge=1)
+    profiles: Literal["derived", "chat"] = "derived"
     response: ResponseSpec = ResponseSpec()
     memory: MemorySpec = MemorySpec()
 

@@ -16,7 +16,14 @@ import scipy.sparse as sp
 
 from agents import profile
 from agents import registry as agents_registry
-from agents.interface import AgentError, Audience, Catalogue, RatedHistory, ResponseModel
+from agents.interface import (
+    AgentError,
+    Audience,
+    Catalogue,
+    Profiles,
+    RatedHistory,
+    ResponseModel,
+)
 from recommenders import registry as recommenders_registry
 from recommenders.interface import Histories, Interactions, Recommender, RecommenderError
 
@@ -128,12 +135,10 @@ def build(scenario: Scenario, file: str) -> World:
     users = _chosen_users(scenario, file, dataset, split)
     everybody = _rated_history(split.train)
     history = _rows(everybody, users)
+    population = _rows(everybody, np.unique(split.train.user))
     try:
         profiles = profile.build(
-            history,
-            catalogue,
-            population=_rows(everybody, np.unique(split.train.user)),
-            given=_given(dataset, users),
+            history, catalogue, population=population, given=_given(dataset, users)
         )
     except AgentError as error:
         raise InputError(f"{file}: agents: {error}") from None
@@ -157,6 +162,23 @@ def build(scenario: Scenario, file: str) -> World:
         relevant=relevant if relevant.nnz else None,
         planted=planted,
     )
+
+
+def profiles_of(world: World, tastes: tuple[tuple[str, ...], ...]) -> Profiles:
+    """The audience's profiles with other tastes, one entry an agent."""
+    audience, train = world.audience, world.split.train
+    given = _given(world.dataset, audience.agent) or GivenProfiles()
+    return profile.build(
+        audience.history,
+        plain_catalogue(world),
+        population=_rows(_rated_history(train), np.unique(train.user)),
+        given=replace(given, tastes=tastes),
+    )
+
+
+def plain_catalogue(world: World) -> Catalogue:
+    """The items as the data has them, without the scenario's canary."""
+    return _catalogue(world.dataset, world.split)
 
 
 def _data(scenario: Scenario, file: str) -> tuple[Dataset, Split]:

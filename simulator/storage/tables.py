@@ -214,6 +214,27 @@ calls = sa.Table(
     sa.Index(None, "key", sqlite_where=KEYED, postgresql_where=KEYED),
 )
 
+profile_calls = sa.Table(
+    "profile_calls",  # by which tastes are written; they belong to no run
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("agent", sa.Integer, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("prompt_hash", sa.Text, nullable=False),
+    sa.Column("messages", sa.Text, nullable=False),
+    sa.Column("reply", sa.Text, nullable=False),
+    sa.Column("tokens_in", sa.Integer, nullable=False),
+    sa.Column("tokens_out", sa.Integer, nullable=False),
+    sa.Column("cost_usd", sa.Float),
+    sa.Column("latency", sa.Float),
+    sa.Column("key", sa.Text, nullable=False),  # of the question
+    sa.Column("tokens_cached", sa.Integer, nullable=False),
+    sa.Column("assumed_tokens", sa.Integer, nullable=False),
+    sa.Column("assumed_usd", sa.Float, nullable=False),
+    sa.Index(None, "key"),
+)
+
 offline = sa.Table(
     "offline",
     metadata,
