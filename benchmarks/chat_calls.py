@@ -20,17 +20,27 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
+
+from agents.interface import OK, Caps, Place, Spent
 from agents.response import prompting
+from agents.response.budget import Budget
 from agents.response.endpoint import Endpoint
-from agents.response.question import Message
-from agents.response.schema import Schema, handles, page_schema
+from agents.response.gateway import Gateway, Policy
+from agents.response.limits import Limits
+from agents.response.question import Message, Question
+from agents.response.schema import Schema, handles, page_reader, page_schema
 from agents.response.wire import LocalWire, Outgoing, Wire
 from agents.response.wire_pool import ProcessWires
+from simulator.storage.ledger import StoreLedger
+from simulator.storage.store import Store
 
 ITEMS, SCALE = 10, (1.0, 5.0)
 PLAIN = "ChatOpenAI, structured output"
@@ -40,6 +50,7 @@ Road = Callable[[str], AbstractAsyncContextManager[Ask]]
 """Opens a way to the server at a base URL; what it yields makes one call."""
 
 
+@lru_cache(maxsize=1)
 def prompt() -> tuple[Message, ...]:
     """The default protocol's messages for one page."""
     items = (
@@ -120,7 +131,60 @@ def wired(make: Callable[[Endpoint], Wire]) -> Road:
     return road
 
 
-CPU_ROADS: dict[str, Road] = {PLAIN: structured, "LocalWire": wired(LocalWire)}
+def whole(processes: int) -> Road:
+    """The whole gateway: looked up, limited, budgeted, metered, read, and kept in a store."""
+
+    @asynccontextmanager
+    async def road(url: str) -> AsyncIterator[Ask]:
+        at, numbers = endpoint(url), itertools.count()
+        system, user = prompt()
+        wire = ProcessWires(at, processes) if processes else LocalWire(at)
+        with tempfile.TemporaryDirectory() as folder, Store.open(f"{folder}/s.db") as store:
+            place = _an_arm(store)
+            gateway = Gateway(
+                at,
+                wire,
+                Policy(timeout=60.0, deadline=600.0, attempts=3, structured="schema"),
+                Limits(1024),
+                Budget(Caps(tokens=10**12), Spent(), None),
+                StoreLedger(store, np.arange(AGENTS)),
+            )
+
+            async def ask() -> None:
+                number = next(numbers)
+                question = Question(
+                    row=number % AGENTS,
+                    agent=number % AGENTS,
+                    page=1 + number // AGENTS,
+                    kind="page",
+                    messages=(system, {**user, "content": f"{user['content']}\n{number}"}),
+                    schema=schema(),
+                    read=page_reader(ITEMS, SCALE, True),
+                    max_tokens=2000,
+                )
+                reply = await gateway.ask(place, question)
+                if reply.outcome != OK:
+                    raise RuntimeError(reply.outcome)
+
+            yield ask
+            await gateway.close()
+
+    return road
+
+
+def _an_arm(store: Store) -> Place:
+    run = store.begin_run(name="calls", seed=0, scenario={}, scenario_file="")
+    arm = store.add_arm(run, position=0, name="A", recommender="none", settings={}, is_control=True)
+    return Place(arm, 1)
+
+
+AGENTS = 1000
+
+CPU_ROADS: dict[str, Road] = {
+    PLAIN: structured,
+    "LocalWire": wired(LocalWire),
+    "Gateway and store": whole(0),
+}
 """In the table of CPU; the first is what the others are measured by."""
 
 THROUGHPUT_ROADS: dict[str, Road] = {
@@ -128,6 +192,9 @@ THROUGHPUT_ROADS: dict[str, Road] = {
     "LocalWire": wired(LocalWire),
     "ProcessWires, 1 process": wired(lambda endpoint: ProcessWires(endpoint, 1)),
     "ProcessWires, 2 processes": wired(lambda endpoint: ProcessWires(endpoint, 2)),
+    "Gateway and store": whole(0),
+    "Gateway and store, 1 process": whole(1),
+    "Gateway and store, 2 processes": whole(2),
 }
 
 

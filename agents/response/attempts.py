@@ -55,6 +55,7 @@ class State:
     value: Any = None
     done: bool = False
     _tries: Counter[str] = field(default_factory=Counter)
+    _last: tuple[str, Any, str] | None = None
 
     def __post_init__(self) -> None:
         self.messages, self.limit = self.question.messages, self.question.max_tokens
@@ -101,7 +102,9 @@ class State:
 
     def _read(self, text: str) -> tuple[Any, str]:
         """What a reply says, or None and what is wrong with it."""
-        try:
-            return self.question.read(text), ""
-        except AnswerError as error:
-            return None, str(error)
+        if self._last is None or self._last[0] != text:
+            try:
+                self._last = text, self.question.read(text), ""
+            except AnswerError as error:
+                self._last = text, None, str(error)
+        return self._last[1:]

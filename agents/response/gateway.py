@@ -35,7 +35,7 @@ from .endpoint import Endpoint
 from .faults import UNSUPPORTED, Fault, fatal
 from .limits import Limits, Slot
 from .prices import Usage
-from .question import REPAIRED, TRANSPORT, Message, Question, Reply, Structured
+from .question import REPAIRED, TRANSPORT, Message, Question, Reply, Schema, Structured
 from .response_format import response_format
 from .tokens import estimate_prompt, upper_bound
 from .wire import Outgoing, Received, Wire
@@ -74,6 +74,7 @@ class Gateway:
     _reached: bool = field(init=False, default=False)
     _opened: bool = field(init=False, default=False)
     _flights: dict[str, asyncio.Future[Call | None]] = field(init=False, default_factory=dict)
+    _schemas: dict[int, tuple[Schema | None, str]] = field(init=False, default_factory=dict)
     _count: Counter[str] = field(init=False, default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -173,15 +174,17 @@ class Gateway:
     def _key(self, question: Question[Any]) -> str:
         """Everything that can change the reply, and nothing else. Each agent draws its own,
         the same in every arm that shows it the same."""
-        at = self.endpoint
-        content = {
-            "at": [at.provider, at.base_url, at.name, at.temperature],
-            "asked": [question.messages, question.schema, question.max_tokens],
-            "how": [self.policy.structured, self.policy.replicate, prompting.version()],
-            "agent": question.agent,
-            "beside": "" if question.beside is None else question.beside.address(question),
-        }
-        return _hash(json.dumps(content, ensure_ascii=False, sort_keys=True))
+        at, schema = self.endpoint, question.schema
+        # Schemas are few and shared; the messages are most of the content.
+        if id(schema) not in self._schemas:
+            self._schemas[id(schema)] = schema, json.dumps(schema, sort_keys=True)
+        content = [
+            [at.provider, at.base_url, at.name, at.temperature],
+            [self.policy.structured, self.policy.replicate, prompting.version()],
+            [question.agent, question.max_tokens, self._schemas[id(schema)][1]],
+            [[message["role"], message["content"]] for message in question.messages],
+        ]
+        return _hash(json.dumps(content, ensure_ascii=False))
 
     # -- asking ------------------------------------------------------------------------------
 

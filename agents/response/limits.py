@@ -37,6 +37,12 @@ RAMP, LONGEST_RAMP = 0.1, 1.0
 """After a pause the requests that may run start over a tenth of its length, a second at
 most, at random distances: not all at once, nor with those of another process."""
 
+SPREAD_FROM, SPREAD, LONGEST_SPREAD = 32, 1 / 128, 0.5
+"""From so many places on the first requests are spread too: seconds for each place, and for
+all at most. Requests that begin together come back together from an endpoint of even
+latency, and then wait for each other at every turn: a simultaneous start cost a tenth to a
+quarter of the throughput."""
+
 BURST = 1.0
 """Seconds' worth of a rate that may come at once: in no minute more than the rate, that
 and one request."""
@@ -112,6 +118,8 @@ class Limits:
             self._take(slot, now)
 
     def _take(self, slot: Slot, now: float) -> None:
+        if not self._number and self.current >= SPREAD_FROM:
+            self._spread_start(now)
         slot.number, self._number = self._number, self._number + 1
         self.in_flight += 1
         self._requests.take(1, now)
@@ -122,6 +130,10 @@ class Limits:
         if self._open:
             self._probe = slot
         slot.let.set_result(None)
+
+    def _spread_start(self, now: float) -> None:
+        self._paused_until = max(self._paused_until, now)
+        self._ramp_until = now + min(SPREAD * self.current, LONGEST_SPREAD)
 
     def _call_in(self, seconds: float) -> None:
         if self._timer is not None:

@@ -41,6 +41,10 @@ class StoreLedger:
         self._agent = [int(agent) for agent in agent_of_row]
         self._row = {agent: row for row, agent in enumerate(self._agent)}
         self._looks_back = resumed or closed
+        # Which questions have a usable reply, so that the others cost no query. What another
+        # process writes from now on is not among them, and is asked once more.
+        with store.engine.connect() as connection:
+            self._keys = set(connection.scalars(_KEYS))
 
     def logged(self, place: Place, row: int, page: int, kind: str) -> Sequence[Call]:
         """The attempts of a question in this run, in order."""
@@ -54,7 +58,7 @@ class StoreLedger:
     def known(self, key: str) -> Call | None:
         """The newest usable reply that any run of the store was sent for this question;
         ``row`` is -1 where its agent is not of this audience."""
-        if not key:
+        if key not in self._keys:
             return None
         with self._store.engine.connect() as connection:
             found = connection.execute(_KNOWN, {"key": key}).one_or_none()
@@ -71,6 +75,7 @@ class StoreLedger:
         columns["round"] = [int(place.round) for place, _ in calls]
         with self._store.transaction() as connection:
             bulk.insert(connection, tables.calls, columns, len(calls))
+        self._keys.update(call.key for _, call in calls if call.key and call.outcome in USABLE)
 
 
 def _logged() -> sa.Select[Any]:
@@ -91,4 +96,10 @@ def _known() -> sa.Select[Any]:
     )
 
 
-_LOGGED, _KNOWN = _logged(), _known()
+def _keys() -> sa.Select[Any]:
+    t = tables.calls.c
+    usable = t.outcome.in_([sa.literal_column(f"'{outcome}'") for outcome in USABLE])
+    return sa.select(t.key).distinct().where(tables.KEYED, t.cached.is_(False), usable)
+
+
+_LOGGED, _KNOWN, _KEYS = _logged(), _known(), _keys()

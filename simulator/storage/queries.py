@@ -252,6 +252,26 @@ def kept_replies(store: Store, identity: str) -> dict[str, int]:
     return {"runs": int(found), "replies": int(replies)}
 
 
+def sent_by(store: Store, keys: Sequence[str]) -> dict[str, list[str]]:
+    """By key of a question: the names of the runs that were sent a usable reply to it, the
+    oldest first."""
+    c, a, r = tables.calls.c, tables.arms.c, tables.runs.c
+    query = (
+        sa.select(c.key, r.name)
+        .join(tables.arms, a.id == c.arm_id)
+        .join(tables.runs, r.id == a.run_id)
+        .where(c.key.in_(keys), tables.KEYED, c.cached.is_(False), c.outcome.in_(USABLE))
+        .distinct()
+        .order_by(r.id)
+        .add_columns(r.id)
+    )
+    found: dict[str, list[str]] = {}
+    with store.engine.connect() as connection:
+        for key, name, _ in connection.execute(query):
+            found.setdefault(key, []).append(name)
+    return found
+
+
 def offline(store: Store, name: str | None = None) -> pd.DataFrame:
     """Offline metrics: arm, round, metric, mean, low, high, n."""
     return _of_arms(store, sa.select(tables.offline), name)

@@ -68,9 +68,21 @@ def test_first_come_first_served_and_never_more_than_the_places() -> None:
     run(scene)
 
 
+def test_many_places_are_filled_one_after_the_other() -> None:
+    async def scene(clock: Clock) -> None:
+        started = await _starts(_limits(clock, 64), clock, [0] * 64, takes=10.0)
+        at = [when for _, when in started]
+        assert at[0] == 0
+        assert at == sorted(at)
+        assert 0.2 < at[-1] < 1.0  # half a second on average
+        assert len(set(at)) > 32
+
+    run(scene)
+
+
 def test_requests_a_minute() -> None:
     async def scene(clock: Clock) -> None:
-        started = await _starts(_limits(clock, 100, rpm=60), clock, [0] * 20)
+        started = await _starts(_limits(clock, 31, rpm=60), clock, [0] * 20)
         assert [round(when, 6) for _, when in started] == [0, 0, *range(1, 19)]
 
     run(scene)
