@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from agents.response import profiling
 from agents.response.behavioural import Behavioural
 from agents.response.chat import Chat
 
@@ -24,6 +26,7 @@ from .planning import (
     amount,
     known_price,
     measure,
+    measure_profiles,
     pages_per_second,
     seconds,
     steps,
@@ -105,14 +108,21 @@ def _asking(
     schema_sent = response.endpoint.compatible and settings["structured"] != "json"
     asked = measure(world, response.protocol(world.catalogue), schema_sent=schema_sent)
     often = steps(browsing, settings)
-    expected = amount(asked, often.expected, sessions, bound=False)
-    most = amount(asked, often.most, sessions, bound=True)
+    parts = [_Part(asked, often, sessions)]
     in_turn = world.scenario.rounds * sum(often.expected.values())
+    if world.scenario.agents.profiles == "chat":
+        written = measure_profiles(world, response, schema_sent=schema_sent)
+        once = {(profiling.KIND, 0): 1.0}
+        parts.append(_Part(written, Steps(once, once), len(world.audience)))
+        in_turn += 1
+    nothing = Amount(0, 0, 0)
+    expected = sum((part.expected() for part in parts), nothing)
+    most = sum((part.most() for part in parts), nothing)
     took, bound_by = seconds(expected, settings, latency, in_turn)
     usd = {"expected": expected.cost(response.price), "most": most.cost(response.price)}
     return {
         "calls": _whole(expected.calls, most.calls),
-        "by_kind": _kinds(asked, often, sessions),
+        "by_kind": {kind: each for part in parts for kind, each in part.kinds().items()},
         "tokens": {
             "prompt": _whole(expected.prompt, most.prompt),
             "reply": _whole(expected.reply, most.reply),
@@ -135,19 +145,33 @@ def _asking(
     }
 
 
-def _kinds(asked: list[Asked], often: Steps, sessions: int) -> dict[str, dict[str, int]]:
-    """Calls and mean tokens of each kind of question."""
-    out = {}
-    for kind in dict.fromkeys(kind for kind, _ in often.expected):
-        of_kind = {key: times for key, times in often.expected.items() if key[0] == kind}
-        total = amount(asked, of_kind, sessions, bound=False)
-        if total.calls:
-            out[kind] = {
-                "calls": round(total.calls),
-                "prompt": round(total.prompt / total.calls),
-                "reply": round(total.reply / total.calls),
-            }
-    return out
+@dataclass(frozen=True)
+class _Part:
+    """Questions of one sort: measured ones, how often they are asked in one of ``times``."""
+
+    asked: list[Asked]
+    often: Steps
+    times: int
+
+    def expected(self) -> Amount:
+        return amount(self.asked, self.often.expected, self.times, bound=False)
+
+    def most(self) -> Amount:
+        return amount(self.asked, self.often.most, self.times, bound=True)
+
+    def kinds(self) -> dict[str, dict[str, int]]:
+        """Calls and mean tokens of each kind of question."""
+        out = {}
+        for kind in dict.fromkeys(kind for kind, _ in self.often.expected):
+            of_kind = {key: n for key, n in self.often.expected.items() if key[0] == kind}
+            total = amount(self.asked, of_kind, self.times, bound=False)
+            if total.calls:
+                out[kind] = {
+                    "calls": round(total.calls),
+                    "prompt": round(total.prompt / total.calls),
+                    "reply": round(total.reply / total.calls),
+                }
+        return out
 
 
 def _whole(expected: float, most: float) -> dict[str, int]:

@@ -17,16 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from agents.interface import OK, Page
+from agents.response import profiling
+from agents.response.chat import Chat
 from agents.response.prices import FIX, Price, Usage
 from agents.response.question import Question, Reply
 from agents.response.schema import Schema
-from agents.response.scripted import Scene
+from agents.response.scripted import Portrait, Scene
 from agents.response.scripted_behavioural import BehaviouralScript
 from agents.response.session import Person, SessionProtocol
 from agents.response.tokens import estimate, estimate_prompt, upper_bound
 
 from .randomness import stream
-from .world import World
+from .world import World, plain_catalogue
 
 T = TypeVar("T")
 IntArray = npt.NDArray[np.int64]
@@ -141,6 +143,22 @@ def measure(
     return asked
 
 
+def measure_profiles(
+    world: World, chat: Chat, *, schema_sent: bool, sample: int = SAMPLE
+) -> list[Asked]:
+    """The questions by which tastes are written, of a seeded sample; the derived tastes
+    answer."""
+    rows = stream(world.scenario.seed, "plan").permutation(len(world.audience))[:sample]
+    script, asked = BehaviouralScript(), []
+    catalogue, tastes = plain_catalogue(world), world.audience.profiles.tastes
+    for row in rows.tolist():
+        question = profiling.question(chat, world.audience, catalogue, row)
+        known = replace(question, beside=Portrait(script, tastes[row]))
+        text = script.line(known, question.messages).text
+        asked.append(_weighed(question, text, schema_sent=schema_sent))
+    return asked
+
+
 class _Recorder:
     """Answers by the script and notes what was asked."""
 
@@ -190,6 +208,11 @@ class Amount:
     @property
     def tokens(self) -> float:
         return self.prompt + self.reply
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(
+            self.calls + other.calls, self.prompt + other.prompt, self.reply + other.reply
+        )
 
     def cost(self, price: Price | None) -> float | None:
         """USD with nothing from the provider's prompt cache; None where no price is known."""

@@ -127,6 +127,13 @@ def test_a_plan_is_the_same_twice_and_asks_nobody() -> None:
         assert document["tokens"][part]["expected"] < document["tokens"][part]["most"]
 
 
+def test_profiles_are_one_call_an_agent() -> None:
+    document = planned("--set", "agents.profiles=chat")
+    assert document["by_kind"]["profile"]["calls"] == 12
+    without = planned()
+    assert document["calls"]["most"] == without["calls"]["most"] + 12
+
+
 def test_an_unknown_price_is_said_with_the_fix_and_caps_are_explained() -> None:
     own = ("--set", "agents.response.base_url=http://127.0.0.1:9/v1", "--set", "budget.usd=1")
     tokens = ("--set", "budget.tokens=1000")
