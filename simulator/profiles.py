@@ -74,7 +74,7 @@ def write(world: World, store: Store, progress: Progress) -> Result:
                 audience,
                 plain_catalogue(world),
                 services,
-                lambda done: task.update(f"{done} of {len(audience)} written", done),
+                lambda done: task.update(f"{done} of {len(audience)} asked", done),
             )
     except BudgetReached as error:
         raise BudgetError(f"{world.file}: profiles: stopped: {error} ({again})") from None
