@@ -166,6 +166,7 @@ def whole(processes: int) -> Road:
                 if reply.outcome != OK:
                     raise RuntimeError(reply.outcome)
 
+            await ask()  # opens the wire
             yield ask
             await gateway.close()
 

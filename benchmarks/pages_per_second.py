@@ -97,7 +97,7 @@ def _once(world: World, trained: Recommender) -> float:
             known=world.known,
             histories=world.histories(),
         )
-        sessions = model.play(lambda step, active: None)
+        sessions = model.play(lambda _: None)
         return float(sessions.pages.sum() / (time.perf_counter() - started))
 
 
