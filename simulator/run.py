@@ -31,7 +31,17 @@ import numpy.typing as npt
 import scipy.sparse as sp
 import torch
 
-from agents.interface import NO_ITEM, AgentError, BudgetReached, Caps, Place, Services, Spent, Usage
+from agents.interface import (
+    NO_ITEM,
+    AgentError,
+    BudgetReached,
+    Caps,
+    Ledger,
+    Place,
+    Services,
+    Spent,
+    Usage,
+)
 from recommenders import checkpoint
 from recommenders.interface import (
     Histories,
@@ -45,6 +55,7 @@ from recommenders.ranking import recommend
 from . import __version__, profiles, recording
 from .errors import AuditionError, BudgetError, InputError
 from .evaluation.offline import offline_metrics
+from .explain import ToldLedger
 from .model import Audition, Sessions
 from .progress import Progress
 from .randomness import stream
@@ -86,26 +97,27 @@ def execute(
 ) -> str:
     """Run a scenario into the store; returns the run's name. The run's row always ends
     with a status: finished, failed, interrupted, or budget."""
-    replayed = None if scenario.replay is None else recording.read(scenario.replay)
+    replayed = _recording(scenario)
     world = build(scenario, file)
     if replayed is None:
         _ready(world)
     progress.say(_audience_line(world))
     settled = profiles.settle(world, store, progress, _recorded_tastes(replayed, world))
     world = settled.world
-    run_id = store.begin_run(
-        name=name or scenario.name,
-        seed=scenario.seed,
-        scenario=scenario.resolved(),
-        scenario_file=file,
-        versions=versions(),
-        dataset=_dataset_facts(world) | settled.facts,
-        identity=identity(scenario),
-    )
-    with store.lock_run(store.run_name(run_id)):
-        return _Run(
-            world, store, run_id, checkpoints, progress, replayed=replayed, before=settled.spent
-        ).play()
+    with _opened(world, store, progress, replayed=replayed, used=settled.spent):
+        run_id = store.begin_run(
+            name=name or scenario.name,
+            seed=scenario.seed,
+            scenario=scenario.resolved(),
+            scenario_file=file,
+            versions=versions(),
+            dataset=_dataset_facts(world) | settled.facts,
+            identity=identity(scenario),
+        )
+        with store.lock_run(store.run_name(run_id)):
+            return _Run(
+                world, store, run_id, checkpoints, progress, replayed=replayed, before=settled.spent
+            ).play()
 
 
 def resume(
@@ -144,8 +156,8 @@ def resume(
                 "of agents.response",
                 fix="run the changed scenario as a new run; known replies cost nothing",
             )
+        replayed = _recording(scenario)
         world = build(scenario, run.scenario_file)
-        replayed = None if scenario.replay is None else recording.read(scenario.replay)
         if replayed is None:
             _ready(world)
         progress.say(f"resuming {name}: {_audience_line(world)}")
@@ -153,8 +165,10 @@ def resume(
         settled = profiles.settle(world, store, progress, kept)
         world, spent = settled.world, queries.spent(store, name)
         before = _sum(profiles.spent_on(run.dataset), settled.spent)
-        store.resume_run(run.id)
-        return _Run(world, store, run.id, checkpoints, progress, replayed, spent, before).play()
+        used = _sum(before, spent)
+        with _opened(world, store, progress, replayed=replayed, used=used, resumed=True):
+            store.resume_run(run.id)
+            return _Run(world, store, run.id, checkpoints, progress, replayed, spent, before).play()
 
 
 def _sum(one: Spent, other: Spent) -> Spent:
@@ -214,6 +228,55 @@ def _ready(world: World) -> None:
         raise InputError(f"{world.file}: agents.response: {error}") from None
 
 
+def _recording(scenario: Scenario) -> recording.Recording | None:
+    """What the scenario replays. Raises InputError where it cannot be of this scenario;
+    what else differs is seen when a call is not there, or was asked otherwise."""
+    if scenario.replay is None:
+        return None
+    replayed = recording.read(scenario.replay)
+    if replayed.seed != scenario.seed:
+        raise InputError(
+            scenario.replay,
+            key="seed",
+            found=str(replayed.seed),
+            allowed=f"{scenario.seed}, the scenario's",
+            fix=f"--set seed={replayed.seed}",
+        )
+    for arm in scenario.arms:
+        replayed.for_arm(arm.name, 1)
+    return replayed
+
+
+@contextmanager
+def _opened(
+    world: World,
+    store: Store,
+    progress: Progress,
+    *,
+    replayed: recording.Recording | None,
+    used: Spent,
+    resumed: bool = False,
+) -> Iterator[None]:
+    """The response model, open for one stint. Raises InputError for a cap that cannot be
+    kept, before anything is written, trained or sent."""
+    budget = world.scenario.budget
+    ledger: Ledger = StoreLedger(
+        store, world.audience.agent, resumed=resumed, closed=replayed is not None
+    )
+    if progress.verbose:
+        ledger = ToldLedger(ledger, store, world.audience.agent, progress.say)
+    # A replay sends nothing: what its calls have cost counts against no cap.
+    caps = Caps() if replayed is not None else Caps(budget.usd, budget.tokens, budget.minutes)
+    try:
+        world.response.open(Services(ledger, caps, used))
+    except AgentError as error:
+        raise InputError(f"{world.file}: {error}") from None
+    try:
+        yield
+    finally:
+        world.response.close()
+
+
 @dataclass(eq=False)
 class _Run:
     """One stint of one run: from its beginning, or from where it was stopped."""
@@ -239,7 +302,6 @@ class _Run:
         torch.set_num_threads(1)
         name, scenario = self.store.run_name(self.run_id), self.world.scenario
         with self._ended_with_a_status(name):
-            self.world.response.open(self._services())
             _write_world(self.store, self.run_id, self.world)
             arms = [
                 _ArmState(
@@ -255,34 +317,26 @@ class _Run:
         self.progress.say(f"simulated in {time.monotonic() - self._started:.1f} s")
         return name
 
-    def _services(self) -> Services:
-        budget = self.world.scenario.budget
-        ledger = StoreLedger(
-            self.store,
-            self.world.audience.agent,
-            resumed=self.spent is not None,
-            closed=self.replayed is not None,
-        )
-        caps = Caps(budget.usd, budget.tokens, budget.minutes)
-        return Services(ledger, caps, self._used())
-
     def _used(self) -> Spent:
         """Before this stint."""
         return _sum(self.before, self.spent or Spent())
 
     @contextmanager
     def _ended_with_a_status(self, name: str) -> Iterator[None]:
-        response, failure = self.world.response, f"{self.world.file}: run {name}"
+        failure = f"{self.world.file}: run {name}"
         try:
             try:
                 yield
+            except KeyboardInterrupt:
+                self.progress.say("stopping; requests under way end first (Ctrl-C again: at once)")
+                raise
             finally:
-                response.drain()
-                response.close()
+                self.world.response.drain()
                 if self.world.scenario.record is not None:
                     recording.record(self.store, name, self.world.scenario.record)
         except KeyboardInterrupt:
             self._end("interrupted")
+            self.progress.say(f"to go on: audition resume {name}")
             raise
         except BudgetReached as error:
             self._end("budget", str(error))
@@ -292,6 +346,8 @@ class _Run:
             raise
         except BaseException as error:
             self._end("failed", f"{type(error).__name__}: {error}")
+            if isinstance(error, AgentError) and self.replayed is not None:
+                raise InputError(f"{self.replayed.file}: {error}") from None
             if isinstance(error, AgentError | RecommenderError):
                 raise AuditionError(
                     f"{failure} failed: {error} (then: audition resume {name})"
