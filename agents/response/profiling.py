@@ -16,10 +16,11 @@ from pydantic import Field
 
 from ..interface import OK, Audience, Catalogue, Services, Usage
 from . import prompting
-from .chat import NOWHERE, Chat
+from .chat import Chat
 from .question import Question
 from .schema import Strict, reader, reply_schema
 from .scripted import Portrait
+from .visit import NOWHERE
 
 RATED = 30
 """Items a model is shown of a history, the newest ones."""
