@@ -45,6 +45,10 @@ T = TypeVar("T")
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 8.0
 _TOO_MANY = 429
 
+LONGEST_SILENCE = 300.0
+"""Seconds without any answer, or a question's deadline if that is longer, after which an
+endpoint counts as dead: the run stops, to be resumed."""
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -73,6 +77,7 @@ class Gateway:
     _schema_mode: bool | None = field(init=False)
     _reached: bool = field(init=False, default=False)
     _opened: bool = field(init=False, default=False)
+    _silent_since: float | None = field(init=False, default=None)
     _flights: dict[str, asyncio.Future[Call | None]] = field(init=False, default_factory=dict)
     _schemas: dict[int, tuple[Schema | None, str]] = field(init=False, default_factory=dict)
     _count: Counter[str] = field(init=False, default_factory=Counter)
@@ -261,6 +266,7 @@ class Gateway:
         if outcome == UNSUPPORTED:
             self._schema_mode = False
         state.take(call)
+        self._stop_if_silent()
         if state.done and received.fault is not None and received.fault.unreachable:
             self._stop_if_never_reached()
         return started
@@ -275,10 +281,14 @@ class Gateway:
                     self._opened = True
 
     def _tell(self, slot: Slot, fault: Fault | None) -> None:
+        """Let the limits know how the endpoint does."""
         if fault is None or (fault.status not in (None, _TOO_MANY) and fault.status < 500):
-            self._reached = True
+            self._reached, self._silent_since = True, None
             slot.succeeded()
-        elif fault.status == _TOO_MANY:
+            return
+        if self._silent_since is None:
+            self._silent_since = self._now()
+        if fault.status == _TOO_MANY:
             self._reached = True
             slot.throttled(fault.retry_after)
         else:
@@ -293,6 +303,14 @@ class Gateway:
             raise AgentError(f"chat: {stop}")
         if outcome == UNSUPPORTED and self.policy.structured in ("schema", "object"):
             raise AgentError(f"chat: {where}: set structured: json, as {fault.text}")
+
+    def _stop_if_silent(self) -> None:
+        """An endpoint that died is not asked thousands of questions, one by one."""
+        since, longest = self._silent_since, max(self.policy.deadline, LONGEST_SILENCE)
+        if since is not None and (silent := self._now() - since) > longest:
+            raise AgentError(
+                f"chat: {self.endpoint.where}: no answer to anything for {silent:.0f} s"
+            )
 
     def _stop_if_never_reached(self) -> None:
         if not self._reached:

@@ -74,7 +74,7 @@ SCENARIOS: dict[str, tuple[object, tuple[str, ...]]] = {
     "temporal without time": (dataset(split="temporal"), ("split", "no timestamps")),
     "given where none is": (dataset(split="given"), ("split", "given")),
     "nobody left": (dataset(min_interactions=500), ("min_interactions", "nothing left")),
-    "budget": (scenario(budget={"usd": 1.0}), ("budget.usd", "1.0")),
+    "budget": (scenario(budget={"usd": -1.0}), ("budget.usd", "-1.0")),
 }
 
 

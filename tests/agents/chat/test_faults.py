@@ -308,3 +308,18 @@ def test_plain_json_on_request() -> None:
     answers, _, requests = one_page(without_format, structured="json")
     assert list(answers.outcome) == [OK]
     assert len(requests) == 1
+
+
+def test_an_endpoint_that_dies_stops_the_run_instead_of_failing_every_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agents.response.gateway.LONGEST_SILENCE", 0.2)
+
+    def dies(request: Request) -> Reply:
+        return rules(request) if request.number <= 3 else Reply(status=500)
+
+    with Server(dies) as server:
+        session = visit(server, n=40, concurrency=2, deadline=0.2)
+        with pytest.raises(AgentError, match="no answer to anything for"):
+            session.turn(page(40))
+        assert len(server.requests) < 40
