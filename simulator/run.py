@@ -327,13 +327,15 @@ class _Run:
         try:
             try:
                 yield
-            except KeyboardInterrupt:
-                self.progress.say("stopping; requests under way end first (Ctrl-C again: at once)")
+            except BaseException as error:
+                # Not in a finally: a second Ctrl-C, whenever it comes, is not to be waited on.
+                if isinstance(error, KeyboardInterrupt):
+                    self.progress.say(
+                        "stopping; requests under way end first (Ctrl-C again: at once)"
+                    )
+                self._drain(name)
                 raise
-            finally:
-                self.world.response.drain()
-                if self.world.scenario.record is not None:
-                    recording.record(self.store, name, self.world.scenario.record)
+            self._drain(name)
         except KeyboardInterrupt:
             self._end("interrupted")
             self.progress.say(f"to go on: audition resume {name}")
@@ -354,6 +356,12 @@ class _Run:
                 ) from None
             raise
         self._end("finished")
+
+    def _drain(self, name: str) -> None:
+        """What is under way ends and is kept; then the calls are recorded, if asked for."""
+        self.world.response.drain()
+        if self.world.scenario.record is not None:
+            recording.record(self.store, name, self.world.scenario.record)
 
     def _end(self, status: Any, error: str | None = None) -> None:
         seconds = time.monotonic() - self._noted

@@ -65,6 +65,8 @@ class Opened:
     def close(self) -> None:
         self.gateway.stopping = True
         try:
+            # First: a request whose connection is taken away would count as a failed one.
+            self.stage.cancel()
             self.stage.run(self.gateway.close())
         finally:
             self.stage.close()

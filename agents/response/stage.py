@@ -44,11 +44,16 @@ class Stage:
     def idle(self) -> bool:
         return self._idle.is_set()
 
+    def cancel(self) -> None:
+        """End what is under way where it stands; returns when that has happened."""
+        self.run(self._cancel())
+
     def close(self) -> None:
         """Cancel what is under way, and end the thread."""
         if self._loop.is_closed():
             return
-        asyncio.run_coroutine_threadsafe(self._cancel(), self._loop).result()
+        self.cancel()
+        self.run(self._shut_down())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -70,5 +75,7 @@ class Stage:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _shut_down(self) -> None:
         await self._loop.shutdown_asyncgens()
         await self._loop.shutdown_default_executor()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pandas as pd
 
@@ -48,10 +49,14 @@ class Runs:
         return cls(folder, server.base_url)
 
     def run(self, *arguments: object) -> Done:
-        return audition("run", self.folder / "tiny.yaml", *arguments, *self.places)
+        return self._done("run", self.folder / "tiny.yaml", *arguments)
 
     def resume(self, name: str = "tiny", *arguments: object) -> Done:
-        return audition("resume", name, *arguments, *self.places)
+        return self._done("resume", name, *arguments)
+
+    def _done(self, *arguments: object) -> Done:
+        with mock.patch("simulator.cli._report"):  # takes longer than all the rest
+            return audition(*arguments, *self.places)
 
     def started(self, *arguments: str) -> subprocess.Popen[str]:
         """``audition ARGUMENTS`` as a process of its own; ``run`` is followed by the scenario."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -32,14 +31,14 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     folder = tmp_path_factory.mktemp("recorded")
     with Server() as server:
         runs = Runs.of(folder, server)
         done = runs.run("--record", folder / "calls.jsonl")
         assert done.code == 0, done.err
         requests = len(server.requests)
-    yield Recorded(runs, requests, runs.exported(timings=True))
+    return Recorded(runs, requests, runs.exported(timings=True))
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def test_an_unchanged_scenario_costs_nothing_a_second_time(tmp_path: Path) -> No
         runs = Runs.of(tmp_path, server)
         assert runs.run().code == 0
         first = len(server.requests)
-        done = runs.run("--json")
+        done = runs.run()
         assert done.code == 0, done.err
         assert len(server.requests) == first
         calls = runs.calls("tiny-2")
