@@ -240,6 +240,9 @@ class Spent:
     tokens: int = 0
     seconds: float = 0.0
 
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.usd + other.usd, self.tokens + other.tokens, self.seconds + other.seconds)
+
 
 @dataclass(frozen=True)
 class Usage:
