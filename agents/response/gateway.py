@@ -25,7 +25,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from ..interface import OK, AgentError, Call, Ledger, Place, Stopped
+from ..interface import OK, AgentError, Call, Ledger, Place
 from ..interface import Usage as Used
 from . import prompting
 from .attempts import State
@@ -73,7 +73,6 @@ class Gateway:
     limits: Limits
     budget: Budget
     ledger: Ledger
-    stopping: bool = False
     _schema_mode: bool | None = field(init=False)
     _reached: bool = field(init=False, default=False)
     _opened: bool = field(init=False, default=False)
@@ -90,7 +89,7 @@ class Gateway:
 
     async def ask(self, place: Place, question: Question[T]) -> Reply[T]:
         """The reply to one question. Raises AgentError where none can come: see above,
-        BudgetReached at a cap, Stopped after :attr:`stopping` was set."""
+        BudgetReached at a cap, Stopped after :meth:`stop`."""
         state = State(question, self.policy.attempts)
         for call in self.ledger.logged(place, question.row, question.page, question.kind):
             self._replay(state, call)
@@ -105,6 +104,10 @@ class Gateway:
                 await self._own(state, key, place)
         self._count["failed"] += state.value is None
         return Reply(state.value, state.outcome, tuple(state.calls))
+
+    def stop(self) -> None:
+        """Send nothing more; what is on its way is waited for and kept."""
+        self.limits.stop()
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -235,8 +238,6 @@ class Gateway:
             except TimeoutError:
                 state.done = True
                 return self._now()
-            if self.stopping:
-                raise Stopped("the run was told to stop")
             await self._open()
             worst = upper_bound(state.messages, schema), state.limit
             reservation = held.enter_context(await self.budget.reserve(*worst))

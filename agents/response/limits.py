@@ -22,7 +22,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from ..interface import AgentError
+from ..interface import AgentError, Stopped
 
 LONGEST_PAUSE = 600.0
 """Seconds; a Retry-After beyond it is heeded so far, then the endpoint is asked again."""
@@ -80,13 +80,21 @@ class Limits:
         self._number = 0  # of the next request to be let through
         self._shrunk_at = self._opened_at = 0  # the same, then: earlier ones tell old news
         self._answers = self._failures = self._rests = 0
-        self._open = False
+        self._open = self._stopped = False
         self._probe: Slot | None = None
 
     def slot(self, tokens: int = 0) -> Slot:
         """``async with limits.slot(tokens) as slot``: waits, however long (a deadline is the
         caller's), then holds a place. What became of the request is told to the slot."""
         return Slot(self, tokens)
+
+    def stop(self) -> None:
+        """Nobody is let through any more: who waits, or comes to wait, raises Stopped."""
+        self._stopped = True
+        for slot in self._queue:
+            if not slot.let.done():
+                slot.let.set_exception(_told_to_stop())
+        self._queue.clear()
 
     @property
     def waiting(self) -> int:
@@ -203,6 +211,8 @@ class Slot:
         self._limits._failed(self)
 
     async def __aenter__(self) -> Self:
+        if self._limits._stopped:
+            raise _told_to_stop()
         self.let = asyncio.get_running_loop().create_future()
         self._limits._queue.append(self)
         self._limits._admit()
@@ -236,6 +246,10 @@ class _Rate:
         if self._each:
             start = max(now, self.earliest + BURST)
             self.earliest = start + amount * self._each - BURST
+
+
+def _told_to_stop() -> Stopped:
+    return Stopped("the run was told to stop")
 
 
 def _positive(name: str, value: float | None) -> None:

@@ -46,7 +46,7 @@ class Opened:
             except Exception as error:  # noqa: BLE001 raised again by the next collect
                 if self.failure is None or isinstance(self.failure, Stopped):
                     self.failure = error
-                self.gateway.stopping = True
+                self.gateway.stop()
             finally:
                 self._bell.set()
 
@@ -59,11 +59,13 @@ class Opened:
 
     def drain(self) -> None:
         """Requests under way end by themselves: each has its time-out."""
-        self.gateway.stopping = True
+        self.stage.run(self._stop())
         self.stage.wait_idle(self._patience + 30)
 
+    async def _stop(self) -> None:
+        self.gateway.stop()
+
     def close(self) -> None:
-        self.gateway.stopping = True
         try:
             # First: a request whose connection is taken away would count as a failed one.
             self.stage.cancel()

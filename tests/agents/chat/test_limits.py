@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.interface import AgentError
+from agents.interface import AgentError, Stopped
 from agents.response.limits import BREAKER, FIRST_REST, LONGEST_PAUSE, LONGEST_REST, Limits, Slot
 
 from .virtual_time import run
@@ -353,3 +353,21 @@ def test_a_limit_that_lets_nothing_through_is_refused(wrong: float) -> None:
         Limits(4, None, wrong)
     with pytest.raises(AgentError, match="concurrency: found 0"):
         Limits(0)
+
+
+def test_who_waits_when_it_is_stopped_is_told_so_at_once() -> None:
+    async def scene(clock: Clock) -> None:
+        limits = _limits(clock, 1)
+        async with limits.slot() as held:
+            waiting = asyncio.create_task(limits.slot().__aenter__())
+            await asyncio.sleep(0)
+            held.throttled(300.0)
+            limits.stop()
+            with pytest.raises(Stopped):
+                await waiting
+        with pytest.raises(Stopped):
+            await limits.slot().__aenter__()
+        assert clock() == 0
+        assert limits.in_flight == limits.waiting == 0
+
+    run(scene)
