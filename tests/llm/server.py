@@ -47,7 +47,7 @@ class Build:
 @contextmanager
 def serving(build: Build, log: Path, port: int | None = None) -> Iterator[str]:
     """The server's ``base_url``; what the server prints goes to ``log``."""
-    port = port or _free_port()
+    port = _free_port(port or 0)
     settings = {
         "model": build.model,
         "model_alias": "stories260K",
@@ -111,11 +111,14 @@ def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError(f"the server did not start:\n{log.read_text()[-2000:]}")
 
 
-def _free_port() -> int:
+def _free_port(port: int) -> int:
+    """``port`` itself, or any for 0. OSError where it is taken: another server would answer
+    in place of the one that cannot start."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        free: int = listener.getsockname()[1]
+        return free
 
 
 def main() -> None:
@@ -123,6 +126,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with stories260K.bin and tok512.bin")
     parser.add_argument("--port", type=int, default=8080)
     told = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the server ends with it
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "stories260K.gguf"
         convert(told.data / "stories260K.bin", told.data / "tok512.bin", model)
