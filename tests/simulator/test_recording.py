@@ -158,7 +158,7 @@ def test_a_mistake_is_told_by_line_and_field(
         (b'{"format": \n', r":1: found .*; allowed: one JSON object a line"),
         (b"[1]\n", r":1: found \[1\]; allowed: input should be an object"),
         (b"\xff\xfe{}\n", ":1: found .*; allowed: one JSON object a line"),
-        (gzip.compress(b"{}" * 500)[:-9], "found a damaged file"),
+        (gzip.compress(b"{}" * 500, mtime=0)[:-9], "found a damaged file"),
         (b"\x1f\x8bnothing", "found a damaged file"),
     ],
 )
