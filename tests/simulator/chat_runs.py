@@ -33,6 +33,13 @@ control: Pop
 """
 """Two arms show the same, so that their agents share every reply."""
 
+HEEDS_CTRL_C = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from simulator.cli import main; main()"
+)
+"""The command. What a shell starts in the background is told to ignore Ctrl-C, and so are the
+processes of tests that run there."""
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -60,7 +67,7 @@ class Runs:
 
     def started(self, *arguments: str) -> subprocess.Popen[str]:
         """``audition ARGUMENTS`` as a process of its own; ``run`` is followed by the scenario."""
-        command = [sys.executable, "-m", "simulator", *arguments]
+        command = [sys.executable, "-c", HEEDS_CTRL_C, *arguments]
         if arguments[0] == "run":
             command.insert(4, str(self.folder / "tiny.yaml"))
         return subprocess.Popen(
