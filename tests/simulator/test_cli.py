@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pandas as pd
@@ -169,15 +170,15 @@ CHAT = [
 ]
 
 
-def chat(folder: Path, server: Server, *more: str) -> Done:
-    url = ("--set", f"agents.response.base_url={server.base_url}")
+def chat(folder: Path, base_url: str, *more: str) -> Done:
+    url = ("--set", f"agents.response.base_url={base_url}")
     store = ("--store", str(folder / "s.db"))
     return audition("run", "chat", *CHAT, *url, "--out", str(folder), *store, *more)
 
 
 def test_the_chat_scenario_runs_against_a_server(tmp_path: Path) -> None:
     with Server() as server:
-        done = chat(tmp_path, server, "--json")
+        done = chat(tmp_path, server.base_url, "--json")
         assert done.code == 0, done.err
         asked = len(server.requests)
     summary = json.loads(done.out)
@@ -191,7 +192,7 @@ def test_the_chat_scenario_runs_against_a_server(tmp_path: Path) -> None:
 def test_failed_replies_are_counted_and_never_averaged_in(tmp_path: Path) -> None:
     with Server(first(3, Reply("no json at all"))) as server:
         one_try = ("--set", "agents.response.attempts=1", "--set", "agents.response.concurrency=1")
-        done = chat(tmp_path, server, "--json", *one_try)
+        done = chat(tmp_path, server.base_url, "--json", *one_try)
     assert done.code == 0, done.err
     arms = json.loads(done.out)["arms"]
     failed = sum(sum(arm["failures"].values()) for arm in arms.values())
@@ -200,9 +201,10 @@ def test_failed_replies_are_counted_and_never_averaged_in(tmp_path: Path) -> Non
 
 
 def test_a_server_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    with Server() as server:
-        gone = server
-    done = chat(tmp_path, gone)
+    # Bound and not listening: refused, and no other test's server can take the port.
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        done = chat(tmp_path, f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
     assert done.code == 1
     assert done.err.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.err
