@@ -33,7 +33,7 @@ from .budget import Budget, Reservation
 from .call_log import CallLog
 from .endpoint import Endpoint
 from .faults import UNSUPPORTED, Fault, fatal
-from .limits import Limits, Slot
+from .limits import BREAKER, Limits, Slot
 from .prices import Usage
 from .question import REPAIRED, TRANSPORT, Message, Question, Reply, Schema, Structured
 from .response_format import response_format
@@ -76,6 +76,7 @@ class Gateway:
     _schema_mode: bool | None = field(init=False)
     _reached: bool = field(init=False, default=False)
     _opened: bool = field(init=False, default=False)
+    _refused: int = field(init=False, default=0)
     _silent_since: float | None = field(init=False, default=None)
     _flights: dict[str, asyncio.Future[Call | None]] = field(init=False, default_factory=dict)
     _schemas: dict[int, tuple[Schema | None, str]] = field(init=False, default_factory=dict)
@@ -268,8 +269,8 @@ class Gateway:
             self._schema_mode = False
         state.take(call)
         self._stop_if_silent()
-        if state.done and received.fault is not None and received.fault.unreachable:
-            self._stop_if_never_reached()
+        if received.fault is not None and received.fault.unreachable:
+            self._stop_if_never_reached(state)
         return started
 
     async def _open(self) -> None:
@@ -313,8 +314,11 @@ class Gateway:
                 f"chat: {self.endpoint.where}: no answer to anything for {silent:.0f} s"
             )
 
-    def _stop_if_never_reached(self) -> None:
-        if not self._reached:
+    def _stop_if_never_reached(self, state: State) -> None:
+        """When a question has had its attempts, or many questions one: the breaker would
+        only make it longer until one has had all of its own."""
+        self._refused += 1
+        if not self._reached and (state.done or self._refused >= BREAKER):
             raise AgentError(
                 f"chat: {self.endpoint.where}: nothing answers there; "
                 "is the server running and base_url right?"
