@@ -24,8 +24,10 @@ from agents.response.faults import UNSUPPORTED
 from agents.response.question import (
     BROKEN,
     CONTEXT,
+    CUT,
     EMPTY,
     FILTERED,
+    GAVE_UP,
     INVALID,
     REFUSED,
     REJECTED,
@@ -49,6 +51,8 @@ MEANING = {
     REJECTED: "the server takes the request for malformed",
     BROKEN: "no completion",
     TRANSPORT: "no reply",
+    GAVE_UP: "the question had taken its time; nothing was sent",
+    CUT: "cut off by the cap on minutes; asked again on resume",
     UNSUPPORTED: "the server does not constrain JSON; asked again without",
 }
 """Of each outcome of one request."""

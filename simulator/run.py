@@ -104,10 +104,11 @@ def resume(
             raise InputError(
                 "--set",
                 found="a setting that changes what agents see or do",
-                allowed="budget.*, and time-outs, rates, attempts, concurrency or processes "
+                allowed="budget.*, and time-outs, rates, concurrency or processes "
                 "of agents.response",
                 fix="run the changed scenario as a new run; known replies cost nothing",
             )
+        _check_prices(store, name, scenario)
         replayed = _recording(scenario)
         world = build(scenario, run.scenario_file)
         if replayed is None:
@@ -123,6 +124,19 @@ def resume(
             return Stint(
                 world, store, run.id, checkpoints, progress, replayed, spent, before
             ).play()
+
+
+def _check_prices(store: Store, name: str, scenario: Scenario) -> None:
+    """A cap on money over all stints needs the price of all stints."""
+    cap = scenario.budget.usd
+    if cap is not None and queries.usage(store, name)["cost_usd"].isna().any():
+        raise InputError(
+            f"run {name}",
+            key="budget.usd",
+            found=f"{cap:g}",
+            allowed="null, as earlier calls of the run were made at an unknown price",
+            fix="set a cap on tokens instead",
+        )
 
 
 def _recorded_tastes(replayed: recording.Recording | None, world: World) -> profiles.Tastes | None:
@@ -152,7 +166,6 @@ def identity(scenario: Scenario) -> str:
 _CHANGES_NO_ANSWER = (
     "timeout",
     "deadline",
-    "attempts",
     "concurrency",
     "requests_per_minute",
     "tokens_per_minute",

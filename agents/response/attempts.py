@@ -14,8 +14,10 @@ from . import prompting
 from .faults import UNSUPPORTED, classify
 from .question import (
     BROKEN,
+    CUT,
     EMPTY,
     FILTERED,
+    GAVE_UP,
     INVALID,
     REFUSED,
     REPAIRED,
@@ -44,7 +46,8 @@ _STOPPED = {
 class State:
     """One question under way; ``outcome`` is that of the last attempt, ``value`` what was
     read of a usable reply. No more than ``attempts`` requests are made, not counting the
-    one that learns that the server does not constrain JSON."""
+    one that learns that the server does not constrain JSON, and those cut off by a cap.
+    ``refused`` counts connections to an endpoint that was never reached: no tries."""
 
     question: Question[Any]
     attempts: int
@@ -54,6 +57,7 @@ class State:
     outcome: str = TRANSPORT
     value: Any = None
     done: bool = False
+    refused: int = 0
     _tries: Counter[str] = field(default_factory=Counter)
     _last: tuple[str, Any, str] | None = None
 
@@ -81,6 +85,12 @@ class State:
     def take(self, call: Call) -> None:
         """Note an attempt and what it means for the next one."""
         self.calls.append(call)
+        if call.outcome == GAVE_UP:
+            self.outcome, self.done = TRANSPORT, True
+            return
+        if call.outcome == CUT:
+            self._tries[CUT] += 1
+            return
         complaint = ""
         if call.outcome in (OK, REPAIRED, INVALID):
             self.value, complaint = self._read(call.reply)
@@ -89,7 +99,7 @@ class State:
             return
         outcome = self.outcome = INVALID if call.outcome in (OK, REPAIRED) else call.outcome
         self._tries[outcome] += 1
-        used = len(self.calls) - self._tries[UNSUPPORTED]
+        used = len(self.calls) - self._tries[UNSUPPORTED] - self._tries[CUT]
         soft = outcome in (UNSUPPORTED, TRANSPORT)
         self.done = used >= self.attempts or (
             not soft and self._tries[outcome] >= TRIES.get(outcome, 1)

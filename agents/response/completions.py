@@ -86,7 +86,8 @@ class Answered:
         try:
             data = json.loads(self.content)
         except ValueError as error:
-            raise ValueError(f"not JSON ({error}): {self.content[:200]!r}") from None
+            # Cut again once it is redacted: half a key would not be recognised.
+            raise ValueError(f"not JSON ({error}): {self.content[:3000]!r}") from None
         if not _refused(data):
             return data
         from openai.types.chat import ChatCompletion

@@ -55,8 +55,14 @@ class Endpoint:
             )
 
     def check_key(self) -> None:
-        """Raises AgentError where the key is missing. Apart from making an endpoint, as a
-        replay needs none."""
+        """Raises AgentError where the key is missing, or an address is implied. Apart from
+        making an endpoint, as a replay needs none."""
+        if self.compatible and self.base_url is None and os.environ.get("OPENAI_BASE_URL"):
+            # What is asked, cached and paid for hangs on the address: it is never implied.
+            raise AgentError(
+                "chat: base_url: found null, but the environment variable OPENAI_BASE_URL is set; "
+                "say the address in base_url, or unset the variable"
+            )
         variable = self.key_variable
         if variable is not None and not os.environ.get(variable):
             local = "" if self.base_url else "; a local server needs none: set base_url"
@@ -121,7 +127,7 @@ class Endpoint:
         # Given explicitly, neither address nor key can come from a tracing product's
         # environment.
         options.setdefault("api_key", NO_KEY)
-        options.setdefault("base_url", os.environ.get("OPENAI_BASE_URL", OPENAI_URL))
+        options.setdefault("base_url", OPENAI_URL)
         async with completions.client(options["base_url"], options["api_key"]) as client:
             if self.base_url is not None:
                 client.organization = client.project = None  # an account with OpenAI

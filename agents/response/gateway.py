@@ -35,7 +35,17 @@ from .endpoint import Endpoint
 from .faults import UNSUPPORTED, Fault, fatal
 from .limits import BREAKER, Limits, Slot
 from .prices import Usage
-from .question import REPAIRED, TRANSPORT, Message, Question, Reply, Schema, Structured
+from .question import (
+    CUT,
+    GAVE_UP,
+    REPAIRED,
+    TRANSPORT,
+    Message,
+    Question,
+    Reply,
+    Schema,
+    Structured,
+)
 from .response_format import response_format
 from .tokens import estimate_prompt, upper_bound
 from .wire import Outgoing, Received, Wire
@@ -206,8 +216,9 @@ class Gateway:
             while not state.done:
                 started = await self._attempt(state, key, place, deadline)
                 deadline = deadline or started + self.policy.deadline
-                if not state.done and state.outcome == TRANSPORT:
-                    await self._pause(state.transport_failures, deadline)
+                if not state.done and (state.outcome == TRANSPORT or state.refused):
+                    failures = state.transport_failures + state.refused
+                    await self._pause(max(failures, 1), deadline)
         finally:
             if self._flights.get(key) is flight:  # one resumed half way does not wait for it
                 del self._flights[key]
@@ -221,7 +232,7 @@ class Gateway:
             async with self._alone:
                 if self._schema_mode is None:
                     started = await self._send(state, key, place, deadline)
-                    if self._schema_mode is None and state.outcome != TRANSPORT:
+                    if self._schema_mode is None and self._reached and state.outcome != TRANSPORT:
                         self._schema_mode = state.outcome != UNSUPPORTED
                     return started
         return await self._send(state, key, place, deadline)
@@ -237,15 +248,17 @@ class Gateway:
                 async with asyncio.timeout_at(deadline):
                     slot = await held.enter_async_context(self.limits.slot(room))
             except TimeoutError:
-                state.done = True
-                return self._now()
+                return await self._give_up(state, key, place)
             await self._open()
             worst = upper_bound(state.messages, schema), state.limit
             reservation = held.enter_context(await self.budget.reserve(*worst))
+            self.limits.check()  # it may have waited long for room in the budget
             started = self._now()
+            if deadline is not None and started >= deadline:
+                return await self._give_up(state, key, place)
             left = [self.policy.timeout, self.budget.seconds_left()]
             if deadline is not None:
-                left.append(max(deadline - started, 0.001))
+                left.append(deadline - started)
             out = Outgoing(
                 messages=state.messages,
                 max_tokens=state.limit,
@@ -255,23 +268,37 @@ class Gateway:
             reservation.sending()
             received = await self.wire.send(out, state.question)
             self._tell(slot, received.fault)
+            if received.fault is not None and received.fault.unreachable and not self._reached:
+                reservation.release()
+                self._refuse(state)
+                return started
             outcome, text = state.judged(received, with_format=schema is not None)
             call = self._noted(state, received, outcome, text, key)
             call = _settled(reservation, received, call)
             self._stop_if_hopeless(received.fault, outcome)
             if received.fault is not None and self.budget.seconds_left() <= 0:
-                # Cut off by the cap on time, which is no fault: this raises.
-                await self.budget.reserve(*worst)
+                # Cut off by the cap on time: no try, but kept, as it may have to be paid.
+                await self._log.write(place, replace(call, outcome=CUT))
+                await self.budget.reserve(*worst)  # raises
             self._count["calls"] += 1
             self._count["tokens"] += call.tokens_in + call.tokens_out
             await self._log.write(place, call)
         if outcome == UNSUPPORTED:
             self._schema_mode = False
         state.take(call)
-        self._stop_if_silent()
-        if received.fault is not None and received.fault.unreachable:
-            self._stop_if_never_reached(state)
+        self._stop_if_silent(max(self.policy.deadline, LONGEST_SILENCE))
         return started
+
+    async def _give_up(self, state: State, key: str, place: Place) -> float:
+        """The deadline has passed: kept, so that a resume and a replay give up here too. An
+        endpoint that is silent stops the run instead of failing its questions one by one."""
+        self._stop_if_silent(LONGEST_SILENCE)
+        nothing = Received("", "", None, 0, 0, 0, 0.0)
+        said = f"given up: its deadline of {self.policy.deadline:g} s had passed"
+        call = self._noted(state, nothing, GAVE_UP, said, key)
+        await self._log.write(place, call)
+        state.take(call)
+        return self._now()
 
     async def _open(self) -> None:
         """The wire is opened when it is first needed: a run whose replies are all known
@@ -306,19 +333,21 @@ class Gateway:
         if outcome == UNSUPPORTED and self.policy.structured in ("schema", "object"):
             raise AgentError(f"chat: {where}: set structured: json, as {fault.text}")
 
-    def _stop_if_silent(self) -> None:
+    def _stop_if_silent(self, longest: float) -> None:
         """An endpoint that died is not asked thousands of questions, one by one."""
-        since, longest = self._silent_since, max(self.policy.deadline, LONGEST_SILENCE)
+        since = self._silent_since
         if since is not None and (silent := self._now() - since) > longest:
             raise AgentError(
                 f"chat: {self.endpoint.where}: no answer to anything for {silent:.0f} s"
             )
 
-    def _stop_if_never_reached(self, state: State) -> None:
-        """When a question has had its attempts, or many questions one: the breaker would
-        only make it longer until one has had all of its own."""
-        self._refused += 1
-        if not self._reached and (state.done or self._refused >= BREAKER):
+    def _refuse(self, state: State) -> None:
+        """The connection was refused, and nothing ever answered there. That is no try and not
+        kept: who starts the server and resumes finds nothing failed. When one question has
+        been refused as often as it may be asked, or many once, the run stops: the breaker
+        would only make it longer."""
+        self._refused, state.refused = self._refused + 1, state.refused + 1
+        if state.refused >= self.policy.attempts or self._refused >= BREAKER:
             raise AgentError(
                 f"chat: {self.endpoint.where}: nothing answers there; "
                 "is the server running and base_url right?"

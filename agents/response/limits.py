@@ -96,6 +96,11 @@ class Limits:
                 slot.let.set_exception(_told_to_stop())
         self._queue.clear()
 
+    def check(self) -> None:
+        """Raises Stopped after :meth:`stop`."""
+        if self._stopped:
+            raise _told_to_stop()
+
     @property
     def waiting(self) -> int:
         return sum(not slot.let.done() for slot in self._queue)
@@ -211,8 +216,7 @@ class Slot:
         self._limits._failed(self)
 
     async def __aenter__(self) -> Self:
-        if self._limits._stopped:
-            raise _told_to_stop()
+        self._limits.check()
         self.let = asyncio.get_running_loop().create_future()
         self._limits._queue.append(self)
         self._limits._admit()

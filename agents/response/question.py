@@ -9,6 +9,8 @@ filtered   a content filter stopped the request or the reply
 context    the prompt does not fit the model
 rejected   the server takes this request for malformed
 broken     a reply that is no completion (HTML, a broken envelope)
+deadline   of a call only: given up, as the question had taken its time; nothing was sent
+cut        of a call only: cut off by the cap on time; no try, but perhaps to be paid
 transport  time-out, broken connection, server error, after all attempts
 """
 
@@ -33,6 +35,7 @@ INVALID, EMPTY, TRUNCATED, TRANSPORT = "invalid", "empty", "truncated", "transpo
 REFUSED, FILTERED, CONTEXT, REJECTED = "refused", "filtered", "context", "rejected"
 BROKEN = "broken"
 REPAIRED = "repaired"
+GAVE_UP, CUT = "deadline", "cut"
 
 
 class Beside(Protocol):

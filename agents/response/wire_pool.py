@@ -25,6 +25,9 @@ from .endpoint import Endpoint
 from .question import Question
 from .wire import Fault, LocalWire, Outgoing, Received, failed
 
+GRACE = 10.0
+"""Seconds beyond a request's time-out after which its process counts as stuck."""
+
 LEAVE_TIME = 5.0
 """Seconds a child has to end on its own."""
 
@@ -101,7 +104,14 @@ class _Child:
         self.waiting[number] = future
         _write(self._writer, (number, out))
         try:
-            return await future
+            # The process keeps the time-out itself, unless it is stopped or stuck.
+            async with asyncio.timeout(out.timeout + GRACE):
+                return await future
+        except TimeoutError:
+            if self.process is not None:
+                self.process.kill()
+            lost = Fault(None, "", "ProcessStuck: the process that sent the request hung")
+            return failed(lost, time.perf_counter() - begun)
         except _Died:
             lost = Fault(None, "", "ProcessDied: the process that sent the request ended")
             return failed(lost, time.perf_counter() - begun)

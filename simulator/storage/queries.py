@@ -16,6 +16,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from agents.interface import Spent
+from agents.response.question import GAVE_UP
 
 from ..errors import InputError
 from . import tables
@@ -198,7 +199,8 @@ def usage(store: Store, name: str | None = None, *, by_kind: bool = False) -> pd
     of these, NaN where any that took tokens has no price; cached (answers that cost
     nothing); assumed_tokens and assumed_usd of requests whose replies were lost."""
     t = tables.calls.c
-    sent = sa.case((t.cached, 0), else_=1)
+    # A call that says that a question was given up was never sent.
+    sent = sa.case((sa.or_(t.cached, t.outcome == GAVE_UP), 0), else_=1)
     took_tokens = t.tokens_in + t.tokens_out > 0
     unpriced = sa.case((sa.and_(t.cost_usd.is_(None), took_tokens), 1), else_=0)
     groups: list[sa.Column[Any]] = [tables.arms.c.position, *([t.kind] if by_kind else [])]
@@ -209,7 +211,7 @@ def usage(store: Store, name: str | None = None, *, by_kind: bool = False) -> pd
             sa.func.sum(sent).label("calls"),
             *(sa.func.sum(sent * t[c]).label(c) for c in ("tokens_in", "tokens_out")),
             sa.func.coalesce(sa.func.sum(sent * t.cost_usd), 0.0).label("cost_usd"),
-            sa.func.sum(1 - sent).label("cached"),
+            sa.func.sum(sa.case((t.cached, 1), else_=0)).label("cached"),
             *(sa.func.sum(sent * t[c]).label(c) for c in ("tokens_cached", "assumed_tokens")),
             sa.func.sum(sent * t.assumed_usd).label("assumed_usd"),
             sa.func.sum(sent * unpriced).label("unpriced"),
