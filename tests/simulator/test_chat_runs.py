@@ -223,6 +223,26 @@ def test_a_resumed_run_may_not_lose_its_price(tmp_path: Path) -> None:
         assert runs.resume("tiny", "--set", "budget.usd=5").code == 0
 
 
+def test_money_is_not_capped_over_calls_that_had_no_price(tmp_path: Path) -> None:
+    with Server() as server:
+        runs = Runs.of(tmp_path, server)
+        assert runs.run("--set", "budget.tokens=12000").code == 3
+        priced = "agents.response.prices={input: 1, output: 2}"
+        more = ("--set", "budget.tokens=null", "--set", priced)
+        done = runs.resume("tiny", *more, "--set", "budget.usd=5")
+        assert done.code == 2
+        assert "unknown price" in done.err
+        assert runs.resume("tiny", *more).code == 0
+
+
+def test_attempts_are_part_of_what_a_run_is(tmp_path: Path) -> None:
+    with Server() as server:
+        runs = Runs.of(tmp_path, server)
+        assert runs.run("--set", "budget.tokens=12000").code == 3
+        more = ("--set", "budget.tokens=null", "--set", "agents.response.attempts=5")
+        assert runs.resume("tiny", *more).code == 2
+
+
 def test_the_recording_of_a_stopped_run_ends_where_it_did(tmp_path: Path) -> None:
     with Server() as server:
         runs = Runs.of(tmp_path, server)

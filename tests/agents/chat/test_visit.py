@@ -347,3 +347,11 @@ def staying(request: Request) -> Reply:
 def _plain(columns: Answers | Interviews) -> dict[str, str]:
     """Comparable although NaN differs from itself."""
     return {name: repr(value) for name, value in vars(columns).items()}
+
+
+def test_an_address_is_never_implied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(AgentError, match="say the address in base_url, or unset"):
+        create("chat", {"name": "gpt-4o-mini"}).ready()
+    create("chat", {"name": "m", "base_url": "http://127.0.0.1:8/v1"}).ready()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import pytest
 from langsmith.utils import get_env_var
 
 from agents.interface import AgentError
+from agents.response import wire_pool
 from agents.response.endpoint import Endpoint
 from agents.response.faults import classify
 from agents.response.question import TRANSPORT
@@ -213,6 +215,47 @@ def test_a_process_that_dies_loses_what_it_held_and_is_replaced() -> None:
     assert classify(fault, with_format=True) == TRANSPORT
     assert (fine.text, fine.fault) == ('{"a": 1}', None)
     assert len(server.requests) == 2
+
+
+def test_a_process_that_is_stuck_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire_pool, "GRACE", 0.2)
+
+    async def run(server: Server) -> list[Received]:
+        wires = ProcessWires(endpoint(server.base_url), 1)
+        await wires.open()
+        try:
+            process = wires._children[0].process
+            assert process is not None
+            process.send_signal(signal.SIGSTOP)
+            stuck = await wires.send(out("fine", timeout=0.2))
+            process.wait()
+            # That it is gone may be noticed with the next request, which is then lost too.
+            fine = await wires.send(out("fine"))
+            return [stuck, fine if fine.fault is None else await wires.send(out("fine"))]
+        finally:
+            await wires.close()
+
+    with Server(named) as server:
+        stuck, fine = asyncio.run(run(server))
+    assert stuck.fault is not None
+    assert stuck.fault.sent
+    assert fine.fault is None
+
+
+def test_half_a_key_is_not_kept_where_a_broken_reply_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = "token9876543210abcdefgh"  # of no known form
+    monkeypatch.setenv(KEY_VARIABLE, key)
+
+    def echoes(request: Request) -> Reply:
+        return Reply(raw=b"x" * 190 + key.encode() + b" is the key")
+
+    with Server(echoes) as server:
+        (broken,) = over(LocalWire(endpoint(server.base_url)), out())
+    assert broken.fault is not None
+    assert key[:8] not in broken.fault.text
+    assert "is the key" in broken.fault.text
 
 
 def test_a_model_that_cannot_be_made_says_so_from_a_process_too() -> None:
