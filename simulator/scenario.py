@@ -35,6 +35,7 @@ LONGEST_PLANT = 80
 
 Part = Literal["train", "valid", "test"]
 Feedback = Literal["none", "viewed", "unviewed", "liked"]
+Order = Literal["ranked", "shuffled", "reversed"]
 
 
 class _Section(BaseModel):
@@ -95,9 +96,11 @@ class MemorySpec(_Section):
 
 class AgentsSpec(_Section):
     """The audience: ``count`` users of the data set are given an agent each. ``profiles``:
-    tastes derived from what a user rated, or written by the chat model."""
+    tastes derived from what a user rated, or written by the chat model. ``replicates``: how
+    often each agent visits every arm, with luck of its own each time."""
 
     count: int = Field(default=200, ge=1)
+    replicates: int = Field(default=1, ge=1, le=1000)
     profiles: Literal["derived", "chat"] = "derived"
     response: ResponseSpec = ResponseSpec()
     memory: MemorySpec = MemorySpec()
@@ -109,7 +112,7 @@ class SessionSpec(_Section):
 
     page_size: int = Field(default=4, ge=1, le=100)
     max_pages: int = Field(default=5, ge=1, le=100)
-    order: Literal["ranked", "shuffled"] = "ranked"
+    order: Order = "ranked"
     hide: tuple[Part, ...] = ("train",)
 
     @field_validator("hide", mode="before")
@@ -125,10 +128,21 @@ def _arm_name(name: str) -> str:
 
 
 class ArmSpec(_OpenSection):
-    """One recommender with its settings (the further keys)."""
+    """One recommender with its settings (the further keys).
+
+    An arm may differ from the others in more than its recommender, which controls are made
+    of. ``feedback`` and ``order``: instead of the scenario's; ``tastes: swapped``: every
+    agent visits with another agent's profile and history; ``luck``: another draw of chance;
+    ``dilute``: the share of places in every list that a random item takes.
+    """
 
     name: Annotated[str, AfterValidator(_arm_name)]
     recommender: str
+    feedback: Feedback | None = None
+    order: Order | None = None
+    tastes: Literal["own", "swapped"] = "own"
+    luck: int = Field(default=0, ge=0, lt=2**31)
+    dilute: float = Field(default=0.0, ge=0, le=1)
 
 
 class BudgetSpec(_Section):
@@ -141,15 +155,36 @@ class BudgetSpec(_Section):
 
 
 class EvaluationSpec(_Section):
-    """``cutoff``: length of the offline lists; ``confidence`` of all intervals."""
+    """How arms are compared (docs/statistics.md).
+
+    ``cutoff``: length of the offline lists; ``confidence`` of all intervals. ``primary``: the
+    metric the experiment is decided by, tested apart from the others; ``guardrails``: by how
+    much an arm may be worse than the control in a metric, in its own units; ``margins``: what
+    counts as no difference, in a metric's own units (default: 0.2 standard deviations of the
+    control's agents). ``correction``: over arms and secondary metrics. ``interval``: Student's
+    t, or a BCa bootstrap with a sign-flip test. ``adjust``: verdicts use covariates known
+    before the arms diverge. ``stop: anytime``: agents come in batches of ``look_every``, and
+    the run ends when the primary metric is decided, under a confidence sequence.
+    """
 
     cutoff: int = Field(default=20, ge=1, le=1000)
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
-    correction: Literal["holm", "none"] = "holm"
+    primary: str = "s_sat"
+    guardrails: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
+    margins: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+    correction: Literal["holm", "max-t", "none"] = "holm"
+    interval: Literal["t", "bca"] = "t"
+    adjust: bool = False
+    stop: Literal["fixed", "anytime"] = "fixed"
+    look_every: int = Field(default=10, ge=1)
 
 
 class Scenario(_Section):
-    """A whole experiment. See scenarios/*.yaml for examples."""
+    """A whole experiment. See scenarios/*.yaml for examples.
+
+    ``worlds``: how often all of it is run, with the seeds ``seed``, ``seed + 1``, ...;
+    ``luck``: which draw of chance the agents meet, the seed being the same.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
     seed: int = Field(default=7, ge=0, lt=2**31)
@@ -160,6 +195,8 @@ class Scenario(_Section):
     control: str = ""
     rounds: int = Field(default=1, ge=1, le=100)
     feedback: Feedback = "none"
+    worlds: int = Field(default=1, ge=1, le=1000)
+    luck: int = Field(default=0, ge=0, lt=2**31)
     budget: BudgetSpec = BudgetSpec()
     record: str | None = None
     replay: str | None = None
@@ -194,6 +231,10 @@ class Scenario(_Section):
             # field can be filled in.
             object.__setattr__(self, "control", self.arms[0].name)
         return self
+
+    def feedback_of(self, arm: ArmSpec) -> Feedback:
+        """What a refit of the arm learns from."""
+        return self.feedback if arm.feedback is None else arm.feedback
 
     def resolved(self) -> dict[str, Any]:
         """As plain data, defaults filled in: what is stored and reported."""

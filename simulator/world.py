@@ -33,7 +33,7 @@ from .data.dataset import Dataset, GivenProfiles, Split
 from .data.split import check as check_split
 from .data.split import split as make_split
 from .errors import InputError
-from .evaluation.simulated import liked_rating
+from .evaluation.simulated import METRICS, liked_rating
 from .randomness import KeyedLuck, stream
 from .scenario import ArmSpec, Scenario
 
@@ -116,6 +116,7 @@ def check(scenario: Scenario, file: str) -> ResponseModel:
     check_split(scenario.dataset.split, scenario=file)
     for position, arm in enumerate(scenario.arms):
         recommender(arm, position, file)
+    _check_metrics(scenario, file)
     if scenario.rounds == 1 and scenario.feedback != "none":
         raise InputError(
             file,
@@ -125,6 +126,20 @@ def check(scenario: Scenario, file: str) -> ResponseModel:
             fix="set rounds: 2",
         )
     return response
+
+
+def _check_metrics(scenario: Scenario, file: str) -> None:
+    chosen = scenario.evaluation
+    for key, names in (
+        ("primary", [chosen.primary]),
+        ("guardrails", list(chosen.guardrails)),
+        ("margins", list(chosen.margins)),
+    ):
+        for name in names:
+            if name not in METRICS:
+                raise InputError(
+                    file, key=f"evaluation.{key}", found=name, allowed=", ".join(METRICS)
+                )
 
 
 def build(scenario: Scenario, file: str) -> World:

@@ -74,11 +74,11 @@ BROKEN = {
     "tab": ("session:\n\tpage_size: 4\n", "allowed: valid YAML"),
     "certainty": ("evaluation: {confidence: 1}\n", "less than 1"),
     "cutoff": ("evaluation: {cutoff: 0}\n", "evaluation.cutoff: found 0; allowed: at least 1"),
-    "correction": ("evaluation: {correction: magic}\n", "holm or none"),
+    "correction": ("evaluation: {correction: magic}\n", "holm, max-t or none"),
     "budget": ("budget: {usd: -5.0}\n", "budget.usd: found -5.0"),
     "hide": ("session: {hide: [foo]}\n", "session.hide[0]: found 'foo'"),
     "memory": ("agents: {memory: {retrieve: -1}}\n", "agents.memory.retrieve: found -1"),
-    "order": ("session: {order: alphabetical}\n", "ranked or shuffled"),
+    "order": ("session: {order: alphabetical}\n", "ranked, shuffled or reversed"),
 }
 
 
