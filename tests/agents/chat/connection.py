@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import struct
+import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,6 +45,11 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True  # a client may keep its connection open
     request_queue_size = 256
     owner: Server
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed is no error of the server's."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
