@@ -17,7 +17,10 @@ import pandas as pd
 from .intervals import Floats, mean_interval, standard_error, t_p_value, t_quantile
 from .simulated import METRICS, Metric
 
-Correction = Literal["holm", "none"]
+Correction = Literal["holm", "max-t", "none"]
+Interval = Literal["t", "bca", "anytime"]
+Role = Literal["primary", "guardrail", "secondary"]
+Unit = Literal["agent", "world"]
 
 POWER = 0.8
 """Of the minimum detectable difference."""
@@ -33,21 +36,67 @@ verdict is given: who is missing may differ from who is not."""
 
 
 @dataclass(frozen=True)
+class Guardrail:
+    """``margin``: by how much the arm may be worse, in the metric's units; ``holds``: whether
+    the bad end of the interval lies above that; None where no verdict may be given."""
+
+    margin: float
+    holds: bool | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Ratios of sums over all units (control's, arm's), their difference with its interval."""
+
+    control: float
+    arm: float
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """The difference regressed on what was known of agents before; ``variance_kept`` is the
+    share of its variance that is left."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    variance_kept: float
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The mean difference if every missing value had been the worst or the best possible."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One metric of one arm against the control; differences are arm minus control.
 
-    ``low``..``high`` is the t interval of ``difference`` over ``n`` pairs, not corrected
+    ``low``..``high`` is the interval of ``difference`` over ``n`` pairs of units, not corrected
     for multiplicity; ``p_adjusted`` is. ``standard_error_unpaired`` is what the same
     agents would give if they were compared as two groups; ``correlation`` between the
-    arms says why. ``missing`` is the share of agents without a pair of values.
+    arms says why. ``missing`` is the share of pairs without a value. ``needed``: units that
+    find half of ``minimum_detectable`` with :data:`POWER`.
     """
 
     metric: str
     control: str
     arm: str
+    role: Role
+    unit: Unit
     difference: float
     low: float
     high: float
+    interval: Interval
     p: float
     p_adjusted: float
     verdict: str
@@ -60,6 +109,11 @@ class Comparison:
     correlation: float
     standard_error: float
     standard_error_unpaired: float
+    needed: int | None = None
+    guardrail: Guardrail | None = None
+    ratio: Ratio | None = None
+    adjusted: Adjusted | None = None
+    bounds: Bounds | None = None
 
 
 def compare(
@@ -68,21 +122,34 @@ def compare(
     *,
     confidence: float = 0.95,
     correction: Correction = "holm",
-    failed: Mapping[str, float] | None = None,
+    unit: Unit = "agent",
     refitted: bool = False,
+    primary: str | None = None,
+    guardrails: Mapping[str, float] | None = None,
+    margins: Mapping[str, float] | None = None,
+    interval: Interval = "t",
+    planned: int | None = None,
+    adjust: bool = False,
+    parts: pd.DataFrame | None = None,
+    covariates: pd.DataFrame | None = None,
+    seed: int = 0,
     metrics: Mapping[str, Metric] = METRICS,
 ) -> list[Comparison]:
     """Every other arm and metric against ``control``, in the order of arms, then metrics.
 
-    ``values``: arm (ordered category), agent and a column for each metric, one row an
-    agent and arm, NaN where undefined; ``failed`` the share of failed sessions by arm.
+    ``values``: arm (ordered category), agent, failed (bool, optional), world and replicate
+    (int, optional) and a column for each metric; one row a session, NaN where undefined.
     With ``refitted`` (recommenders learned from these agents) agents are not independent:
-    differences are given, but no interval, test or verdict.
+    differences are given, but no interval, test or verdict, unless the unit is the world.
     """
     by_arm = {
         str(arm): values.loc[values["arm"] == arm].set_index("agent")[list(metrics)]
         for arm in values["arm"].cat.categories
     }
+    failed = dict.fromkeys(by_arm, 0.0)
+    if "failed" in values:
+        share = values.groupby("arm", observed=True)["failed"].mean()
+        failed |= {str(arm): float(part) for arm, part in share.items()}
     found = []
     for arm in [name for name in by_arm if name != control]:
         # An agent that met one of the two only has NaN on the other side.
@@ -96,7 +163,7 @@ def compare(
     adjusted = holm(p_values) if correction == "holm" else p_values
     out = []
     for (metric, comparison), p in zip(found, adjusted, strict=True):
-        worst = max((failed or {}).get(name, 0.0) for name in (control, comparison.arm))
+        worst = max(failed[name] for name in (control, comparison.arm))
         comparison = replace(comparison, p_adjusted=p)
         verdict = _withheld(comparison, worst) or _verdict(comparison, metric, 1 - confidence)
         out.append(replace(comparison, verdict=verdict))
@@ -148,9 +215,12 @@ def _measure(
         metric=metric,
         control=control,
         arm=arm,
+        role="secondary",
+        unit="agent",
         difference=estimate.mean,
         low=estimate.low,
         high=estimate.high,
+        interval="t",
         p=_p_value(estimate.mean, error, n),
         p_adjusted=np.nan,
         verdict="",

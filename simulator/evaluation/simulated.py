@@ -184,10 +184,11 @@ def described() -> list[tuple[str, str]]:
 
 
 def values(log: Log) -> pd.DataFrame:
-    """arm, round, agent and one column a metric, a row for each session, in the order of
-    ``log.sessions``; all NaN where the session failed."""
+    """arm, round, agent, failed and one column a metric, a row for each session, in the order
+    of ``log.sessions``; all NaN where the session failed."""
     out = log.sessions[KEY].reset_index(drop=True)
     ok = (log.sessions["outcome"] == OK).to_numpy(dtype=bool)
+    out["failed"] = ~ok
     for name, metric in METRICS.items():
         out[name] = np.where(ok, metric.values(log), np.nan)
     return out

@@ -12,8 +12,6 @@ from typing import Any
 
 import pandas as pd
 
-from agents.interface import OK
-
 from ..storage import queries
 from ..storage.plain import plain
 from ..storage.queries import Run
@@ -108,7 +106,7 @@ def _rounds(store: Store, run: Run, arms: pd.DataFrame) -> dict[int, dict[str, A
                 arm: _arm(run, *(frame[frame["arm"] == arm] for frame in (listed, now, sessions)))
                 for arm in arms["arm"]
             },
-            "comparisons": _comparisons(run, arms, now, sessions, number),
+            "comparisons": _comparisons(run, arms, now, number),
         }
     return out
 
@@ -138,18 +136,16 @@ def _place(metric: str) -> tuple[int, str]:
 
 
 def _comparisons(
-    run: Run, arms: pd.DataFrame, measured: pd.DataFrame, sessions: pd.DataFrame, number: int
+    run: Run, arms: pd.DataFrame, measured: pd.DataFrame, number: int
 ) -> list[dict[str, Any]]:
     control, evaluation = _control(arms), _evaluation(run)
     if control is None or len(arms) < 2:
         return []
-    failed = (sessions["outcome"] != OK).groupby(sessions["arm"], observed=True).mean()
     found = compare(
         measured,
         control,
         confidence=evaluation["confidence"],
         correction=evaluation["correction"],
-        failed={str(arm): float(share) for arm, share in failed.items()},
         refitted=number > 1 and run.scenario.get("feedback", "none") != "none",
     )
     return [asdict(comparison) for comparison in found]
