@@ -43,6 +43,9 @@ class Run:
     error: str | None
     spent_seconds: float
     identity: str
+    family: str | None = None
+    world: int = 1
+    replicate: int = 1
 
 
 def run(store: Store, name: str | None = None) -> Run:
@@ -62,16 +65,26 @@ def run(store: Store, name: str | None = None) -> Run:
     )
 
 
+def family(store: Store, name: str) -> list[Run]:
+    """The members of a family that were begun, in order of (world, replicate); none where
+    there is no family of that name."""
+    t = tables.runs.c
+    query = sa.select(tables.runs).where(t.family == name).order_by(t.world, t.replicate)
+    with store.engine.connect() as connection:
+        rows = connection.execute(query).mappings().all()
+    return [Run(**{field.name: row[field.name] for field in fields(Run)}) for row in rows]
+
+
 def runs(store: Store) -> pd.DataFrame:
-    """name, status, seed, arms (names), agents (count), scenario_file, created_at,
-    finished_at, error; the oldest first."""
+    """name, status, seed, agents (count), arms (names), scenario_file, created_at,
+    finished_at, error, family (NaN for a run of its own), world, replicate; the oldest
+    first."""
     t, a, b = tables.runs.c, tables.agents.c, tables.arms.c
     audience = sa.select(a.run_id, sa.func.count().label("n")).group_by(a.run_id).subquery()
-    first, last = (t.name, t.status, t.seed), (t.scenario_file, t.created_at, t.finished_at)
+    first = (t.name, t.status, t.seed, sa.func.coalesce(audience.c.n, 0).label("agents"))
+    last = (t.scenario_file, t.created_at, t.finished_at, t.error, t.family, t.world, t.replicate)
     query = (
-        sa.select(t.id, *first, sa.func.coalesce(audience.c.n, 0).label("agents"), *last, t.error)
-        .outerjoin(audience, audience.c.run_id == t.id)
-        .order_by(t.id)
+        sa.select(t.id, *first, *last).outerjoin(audience, audience.c.run_id == t.id).order_by(t.id)
     )
     frame = read(store.engine, query)
     names: dict[int, list[str]] = {run_id: [] for run_id in frame["id"]}
@@ -109,7 +122,7 @@ def arms(store: Store, name: str | None = None) -> pd.DataFrame:
 
 
 def agents(store: Store, name: str | None = None) -> pd.DataFrame:
-    """The audience: agent, user_id, traits, tastes, persona."""
+    """The audience: agent, user_id, traits, tastes, persona, arrival."""
     return _of_run(store, tables.agents, name)
 
 

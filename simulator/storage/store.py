@@ -22,7 +22,7 @@ from sqlalchemy.exc import OperationalError
 from agents.interface import Answers, Call, Interviews, MemoryEntry, Place
 
 from ..errors import AuditionError
-from . import bulk, tables
+from . import bulk, families, tables
 from .connect import WRITES, connect, first_line, parse
 from .locks import locked
 from .migrations import HEAD
@@ -96,18 +96,22 @@ class Store:
         versions: Mapping[str, str] | None = None,
         dataset: Mapping[str, Any] | None = None,
         identity: str = "",
+        family: str | None = None,
+        world: int = 1,
+        replicate: int = 1,
     ) -> int:
-        """A new run, ``running``; a name that is taken gets the suffix -2, -3, ...
+        """A new run, ``running``; a name that is taken, by a run or a family, gets the suffix
+        -2, -3, ... A member of a ``family`` has its name from the family: InputError where
+        that is taken.
 
         ``scenario`` is the resolved one; ``dataset`` holds at least name, users, items,
         interactions and ``rating_scale`` [lowest, highest]; ``identity`` stands for all
         that must be the same when the run is resumed.
         """
         with self.transaction() as connection:
-            taken = set(connection.scalars(sa.select(tables.runs.c.name)))
-            free, suffix = name, 2
-            while free in taken:
-                free, suffix = f"{name}-{suffix}", suffix + 1
+            free = families.free_name(connection, name)
+            if family is not None and free != name:
+                raise families.taken(self.name, name, family)
             row = connection.execute(
                 tables.runs.insert().returning(tables.runs.c.id),
                 {
@@ -121,9 +125,40 @@ class Store:
                     "schema_version": HEAD,
                     "created_at": _now(),
                     "identity": identity,
+                    "family": family,
+                    "world": world,
+                    "replicate": replicate,
                 },
             )
             return int(row.scalar_one())
+
+    def begin_family(
+        self,
+        *,
+        name: str,
+        members: Sequence[str],
+        scenario: Mapping[str, Any],
+        scenario_file: str,
+        versions: Mapping[str, str],
+        identity: str,
+    ) -> str:
+        """A new family; returns its name: ``name``, with a suffix -2, -3, ... where that or
+        the name of a member would be taken. ``members`` are what its members' names end
+        with; ``scenario`` is the resolved one of the whole family."""
+        with self.transaction() as connection:
+            free = families.free_name(connection, name, members)
+            connection.execute(
+                tables.families.insert(),
+                {
+                    "name": free,
+                    "scenario": scenario,
+                    "scenario_file": scenario_file,
+                    "versions": versions,
+                    "identity": identity,
+                    "created_at": _now(),
+                },
+            )
+        return free
 
     def run_name(self, run_id: int) -> str:
         """The name the run got, suffix included."""
@@ -170,7 +205,7 @@ class Store:
         self._add(tables.items, {"run_id": run_id}, columns)
 
     def add_agents(self, run_id: int, columns: Columns) -> None:
-        """The audience, by column: agent, user_id, traits, tastes, persona."""
+        """The audience, by column: agent, user_id, traits, tastes, persona, arrival."""
         self._add(tables.agents, {"run_id": run_id}, columns)
 
     def add_arm(
@@ -316,7 +351,8 @@ class Store:
             settle(connection, run_id)
 
     def _add(self, table: sa.Table, place: Columns, columns: Columns) -> None:
-        needed = {c.name for c in table.columns if not c.nullable} - place.keys()
+        always = (c for c in table.columns if not c.nullable and c.server_default is None)
+        needed = {column.name for column in always} - place.keys()
         unknown, missing = columns.keys() - table.c.keys(), needed - columns.keys()
         if unknown or missing:
             raise ValueError(f"{table.name}: unknown {sorted(unknown)}, missing {sorted(missing)}")

@@ -59,6 +59,20 @@ runs = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("spent_seconds", sa.Float, nullable=False, server_default="0"),  # of all stints
     sa.Column("identity", sa.Text, nullable=False, server_default=""),  # what a resume compares
+    sa.Column("family", sa.String(255)),  # the family it is a member of
+    sa.Column("world", sa.Integer, nullable=False, server_default="1"),  # 1.. in its family
+    sa.Column("replicate", sa.Integer, nullable=False, server_default="1"),  # 1.. in its world
+)
+
+families = sa.Table(
+    "families",  # runs that belong together: a scenario in several worlds or replicates
+    metadata,
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("scenario", sa.JSON, nullable=False),  # as resolved, of the whole family
+    sa.Column("scenario_file", sa.Text, nullable=False),
+    sa.Column("versions", sa.JSON, nullable=False),
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),  # ISO 8601, UTC
 )
 
 items = sa.Table(
@@ -90,6 +104,8 @@ agents = sa.Table(
     sa.Column("conformity_value", sa.Float),
     sa.Column("tastes", sa.JSON, nullable=False),
     sa.Column("persona", sa.Text, nullable=False),
+    # 1.. in the seeded order in which agents come; 0 where it is not known
+    sa.Column("arrival", sa.Integer, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 

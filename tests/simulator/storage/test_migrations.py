@@ -83,6 +83,8 @@ def test_a_store_of_the_first_revision_is_upgraded_in_place(where: str, tmp_path
     with Store.open(where, create=False) as store:
         run = queries.run(store)
         assert (run.name, run.identity, run.spent_seconds) == ("old", "", 0.0)
+        assert (run.family, run.world, run.replicate) == (None, 1, 1)
+        assert queries.agents(store)["arrival"].tolist() == [0]
         calls = queries.calls(store)
         assert calls["attempt"].tolist() == [1, 2]
         assert calls["key"].tolist() == ["", ""]
@@ -94,6 +96,7 @@ def test_a_store_of_the_first_revision_is_upgraded_in_place(where: str, tmp_path
 FIRST = [
     "INSERT INTO runs VALUES (1, 'old', 'finished', 7, '{}', '', '{}', '{}', '0001', '2026-01-01',"
     " NULL, NULL)",
+    "INSERT INTO agents VALUES (1, 3, 'u3', 1, 1, 1, NULL, NULL, NULL, '[]', '')",
     "INSERT INTO arms VALUES (1, 1, 0, 'A', 'popularity', '{}', TRUE, '{}', NULL, NULL)",
     *(
         f"INSERT INTO calls VALUES ({n}, 1, 1, 3, 1, 'page', {n}, 'ok', 'h', '[]', '{{}}', 10, 1,"

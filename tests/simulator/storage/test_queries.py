@@ -34,6 +34,7 @@ def test_runs_lists_what_is_there(store: Store) -> None:
     assert list(frame.columns) == [
         *("name", "status", "seed", "agents", "arms"),
         *("scenario_file", "created_at", "finished_at", "error"),
+        *("family", "world", "replicate"),
     ]
 
 
