@@ -1,4 +1,4 @@
-"""One run as one document: summary.json.
+"""One run, or a family of runs, as one document: summary.json.
 
 The document is versioned by ``schema`` and described by ``summary.schema.json`` beside
 this file. Everything in it is read from the store.
@@ -12,120 +12,135 @@ from typing import Any
 
 import pandas as pd
 
+from ..errors import InputError
 from ..storage import queries
 from ..storage.plain import plain
-from ..storage.queries import Run
 from ..storage.store import Store
-from . import canary
-from .compare import compare
+from . import canary, feedback, health
+from .compare import Comparison, compare
 from .intervals import mean_interval
 from .offline import described
-from .simulated import METRICS, Log, failures, values
+from .simulated import METRICS, failures
+from .study import Study, per_unit, read
 
 SCHEMA = "audition.summary/1"
 
 
-def summarise(store: Store, run_name: str | None = None) -> dict[str, Any]:
-    """The document of a run (the latest when None), ready for ``json.dumps``.
+def summarise(
+    store: Store, run_name: str | None = None, *, control: str | None = None
+) -> dict[str, Any]:
+    """The document of a run or family (the latest when None), ready for ``json.dumps``.
 
     ``arms`` and ``comparisons`` are those of the last round that was played; where there
-    are several, ``rounds`` holds those of each. NaN is null. Raises InputError for an
-    unknown run.
+    are several, ``rounds`` holds those of each. NaN is null. ``control``: instead of the
+    scenario's. Raises InputError for an unknown run or control.
     """
-    run = queries.run(store, run_name)
-    arms = queries.arms(store, run.name)
-    by_round = _rounds(store, run, arms)
-    last = by_round[max(by_round)]
-    usage = _usage(queries.usage(store, run.name))
-    document = {
+    return document(read(store, run_name), control=control)
+
+
+def document(study: Study, *, control: str | None = None) -> dict[str, Any]:
+    """:func:`summarise` of what was read."""
+    against = _control(study, control)
+    by_round = {number: _round(study, number, against) for number in _played(study)}
+    last = max(by_round)
+    arms, comparisons = by_round[last]
+    usage, seconds = _usage(study), _seconds(study)
+    out: dict[str, Any] = {
         "schema": SCHEMA,
-        "run": _run(run),
-        "scenario": run.scenario,
-        "versions": run.versions,
-        "dataset": run.dataset,
-        "control": _control(arms),
-        "round": max(by_round),
+        "run": _run(study),
+        "scenario": study.scenario,
+        "versions": study.first.versions,
+        "dataset": study.first.dataset,
+        "control": against,
+        "round": last,
+        "unit": study.unit,
+        "worlds": study.worlds,
+        "replicates": study.replicates,
         "arms": {
-            row["arm"]: {
-                **last["arms"][row["arm"]],
-                "usage": usage.get(row["arm"], dict(_NO_USAGE)),
-                "seconds": {"train": row["train_seconds"], "simulate": row["simulate_seconds"]},
+            arm: {
+                **arms[arm],
+                "usage": usage.get(arm, dict(_NO_USAGE)),
+                "seconds": seconds[arm],
             }
-            for row in arms.to_dict("records")
+            for arm in study.arms
         },
-        "comparisons": last["comparisons"],
+        "comparisons": [asdict(row) for row in comparisons],
+        "health": [
+            asdict(check)
+            for check in health.panel(study, last, comparisons, against, usage, _audit(study))
+        ],
     }
+    if study.family:
+        out["members"] = [_member(run) for run in study.members]
     if len(by_round) > 1:
-        document["rounds"] = by_round
-    if "canary" in run.dataset:
-        document["canary"] = _canary(store, run)
-    return dict(plain(document))
-
-
-def log(store: Store, run_name: str | None = None) -> Log:
-    """What the metrics of a run are computed from."""
-    run = queries.run(store, run_name)
-    items = queries.items(store, run.name)
-    genres: list[tuple[str, ...]] = [()] * (int(items["item"].max()) + 1 if len(items) else 0)
-    for item, names in zip(items["item"], items["genres"], strict=True):
-        genres[item] = tuple(names)
-    low, high = run.dataset.get("rating_scale", (1.0, 5.0))
-    return Log(
-        sessions=queries.sessions(store, run.name),
-        exposures=queries.exposures(store, run.name, columns=["item", "watched", "rating"]),
-        genres=tuple(genres),
-        rating_scale=(float(low), float(high)),
-    )
-
-
-def _canary(store: Store, run: Run) -> dict[str, Any]:
-    """What was planted, and how much it shifted what agents did."""
-    planted = run.dataset["canary"]["items"]
-    found = canary.shifts(
-        queries.exposures(store, run.name, columns=["item", "watched"]),
-        queries.pages(store, run.name),
-        planted,
-        _evaluation(run)["confidence"],
-    )
-    text = run.scenario["dataset"]["canary"]["text"]
-    return {"text": text, "items": len(planted), "shifts": [asdict(shift) for shift in found]}
-
-
-def _rounds(store: Store, run: Run, arms: pd.DataFrame) -> dict[int, dict[str, Any]]:
-    """By round: arms (offline, simulated, failures) and comparisons."""
-    read = log(store, run.name)
-    measured, offline = values(read), queries.offline(store, run.name)
-    played = {*read.sessions["round"], *offline["round"]} or {1}
-    out = {}
-    for number in sorted(int(r) for r in played):
-        sessions = read.sessions[read.sessions["round"] == number]
-        now = measured[measured["round"] == number]
-        listed = offline[offline["round"] == number]
-        out[number] = {
-            "arms": {
-                arm: _arm(run, *(frame[frame["arm"] == arm] for frame in (listed, now, sessions)))
-                for arm in arms["arm"]
-            },
-            "comparisons": _comparisons(run, arms, now, number),
+        out["rounds"] = {
+            number: {"arms": of_arms, "comparisons": [asdict(row) for row in rows]}
+            for number, (of_arms, rows) in by_round.items()
         }
-    return out
+    dual = feedback.table(study, sorted(by_round))
+    if dual:
+        out["feedback"] = [asdict(row) for row in dual]
+    if "canary" in study.first.dataset:
+        out["canary"] = _canary(study)
+    return dict(plain(out))
+
+
+def _control(study: Study, chosen: str | None) -> str | None:
+    if chosen is not None and chosen not in study.arms:
+        raise InputError(
+            f"run {study.name}", key="control", found=repr(chosen), allowed=", ".join(study.arms)
+        )
+    return study.control if chosen is None else chosen
+
+
+def _played(study: Study) -> list[int]:
+    played = {*study.sessions["round"], *study.offline["round"]} or {1}
+    return sorted(int(number) for number in played)
+
+
+def _round(
+    study: Study, number: int, control: str | None
+) -> tuple[dict[str, dict[str, Any]], list[Comparison]]:
+    """Arms (offline, simulated, failures) and comparisons of one round."""
+    measured = study.values[study.values["round"] == number]
+    sessions = study.sessions[study.sessions["round"] == number]
+    offline = study.offline[study.offline["round"] == number]
+    units = per_unit(measured, study.unit)
+    arms = {
+        arm: _arm(study, *(f[f["arm"] == arm] for f in (offline, units, sessions)))
+        for arm in study.arms
+    }
+    return arms, comparisons(study, measured, control, number)
 
 
 def _arm(
-    run: Run, offline: pd.DataFrame, measured: pd.DataFrame, sessions: pd.DataFrame
+    study: Study, offline: pd.DataFrame, units: pd.DataFrame, sessions: pd.DataFrame
 ) -> dict[str, Any]:
-    rows = sorted(offline.to_dict("records"), key=lambda row: _place(row["metric"]))
-    confidence = _evaluation(run)["confidence"]
+    found = _offline(study, offline)
+    confidence = study.confidence
     return {
-        "offline": {row["metric"]: row["mean"] for row in rows},
+        "offline": {metric: row["mean"] for metric, row in found.items()},
         "offline_intervals": {
-            row["metric"]: {key: row[key] for key in ("low", "high", "n")} for row in rows
+            metric: {key: row[key] for key in ("low", "high", "n")} for metric, row in found.items()
         },
-        "simulated": {name: asdict(mean_interval(measured[name], confidence)) for name in METRICS},
+        "simulated": {name: asdict(mean_interval(units[name], confidence)) for name in METRICS},
         "sessions": len(sessions),
         "censored": int(sessions["censored"].sum()),
         "failures": failures(sessions),
     }
+
+
+def _offline(study: Study, rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """By metric: mean, low, high, n; over users in one world, over worlds where there are
+    several."""
+    out = {}
+    for metric in sorted(rows["metric"].unique(), key=_place):
+        here = rows[rows["metric"] == metric]
+        if study.unit == "world":
+            out[metric] = asdict(mean_interval(here["mean"].astype("float64"), study.confidence))
+        else:
+            out[metric] = dict(here[["mean", "low", "high", "n"]].to_dict("records")[0])
+    return out
 
 
 def _place(metric: str) -> tuple[int, str]:
@@ -135,34 +150,66 @@ def _place(metric: str) -> tuple[int, str]:
     return names.index(stem) if stem in names else len(names), metric
 
 
-def _comparisons(
-    run: Run, arms: pd.DataFrame, measured: pd.DataFrame, number: int
-) -> list[dict[str, Any]]:
-    control, evaluation = _control(arms), _evaluation(run)
-    if control is None or len(arms) < 2:
+def comparisons(
+    study: Study, measured: pd.DataFrame, control: str | None, number: int
+) -> list[Comparison]:
+    """The arms of one round against ``control``, by what the scenario's evaluation says."""
+    if control is None or len(study.arms) < 2:
         return []
-    found = compare(
+    said = study.evaluation
+    anytime = said["stop"] == "anytime"
+    return compare(
         measured,
         control,
-        confidence=evaluation["confidence"],
-        correction=evaluation["correction"],
-        refitted=number > 1 and run.scenario.get("feedback", "none") != "none",
+        confidence=study.confidence,
+        correction=said["correction"],
+        unit=study.unit,
+        refitted=study.coupled(number),
+        primary=said["primary"],
+        guardrails=said["guardrails"],
+        margins=said["margins"],
+        interval="anytime" if anytime else said["interval"],
+        planned=int(study.scenario["agents"]["count"]) if anytime else None,
+        adjust=said["adjust"],
+        seed=study.first.seed,
     )
-    return [asdict(comparison) for comparison in found]
 
 
-def _control(arms: pd.DataFrame) -> str | None:
-    chosen = arms.loc[arms["is_control"], "arm"]
-    return str(chosen.iloc[0]) if len(chosen) else None
+def _canary(study: Study) -> dict[str, Any]:
+    """What was planted, and how much it shifted what agents did; of the first member."""
+    planted = study.first.dataset["canary"]["items"]
+    found = canary.shifts(
+        queries.exposures(study.store, study.first.name, columns=["item", "watched"]),
+        queries.pages(study.store, study.first.name),
+        planted,
+        study.confidence,
+    )
+    text = study.first.scenario["dataset"]["canary"]["text"]
+    return {"text": text, "items": len(planted), "shifts": [asdict(shift) for shift in found]}
 
 
-def _evaluation(run: Run) -> dict[str, Any]:
-    given: Mapping[str, Any] = run.scenario.get("evaluation") or {}
-    return {"confidence": 0.95, "correction": "holm", **given}
+def _audit(study: Study) -> Mapping[str, Any] | None:
+    return None
 
 
-def _run(run: Run) -> dict[str, Any]:
-    shown = ("name", "status", "seed", "scenario_file", "created_at", "finished_at", "error")
+def _run(study: Study) -> dict[str, Any]:
+    """Of a family: from its first run's begin to its last run's end."""
+    first, runs = study.first, study.members
+    ends = [run.finished_at for run in runs]
+    over = study.status == "finished" and all(ends)
+    return {
+        "name": study.name,
+        "status": study.status,
+        "seed": first.seed,
+        "scenario_file": first.scenario_file,
+        "created_at": min(run.created_at for run in runs),
+        "finished_at": max(str(end) for end in ends) if over else None,
+        "error": next((run.error for run in runs if run.error), None),
+    }
+
+
+def _member(run: queries.Run) -> dict[str, Any]:
+    shown = ("name", "status", "seed", "world", "replicate", "created_at", "finished_at")
     return {name: getattr(run, name) for name in shown}
 
 
@@ -175,5 +222,25 @@ _NO_USAGE: dict[str, Any] = {
 }
 
 
-def _usage(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    return {row["arm"]: {n: row[n] for n in _NO_USAGE} for row in frame.to_dict("records")}
+def _usage(study: Study) -> dict[str, dict[str, Any]]:
+    """By arm, all members together; a cost that is unknown anywhere is unknown."""
+    out: dict[str, dict[str, Any]] = {}
+    for run in study.members:
+        for row in queries.usage(study.store, run.name).to_dict("records"):
+            before = out.get(row["arm"], _NO_USAGE)
+            out[row["arm"]] = {name: before[name] + row[name] for name in _NO_USAGE}
+    return out
+
+
+def _seconds(study: Study) -> dict[str, dict[str, float | None]]:
+    """By arm, all members together; None where nothing was noted."""
+    rows = [row for frame in study.arms_of.values() for row in frame.to_dict("records")]
+
+    def total(arm: str, column: str) -> float | None:
+        noted = [row[column] for row in rows if row["arm"] == arm and pd.notna(row[column])]
+        return float(sum(noted)) if noted else None
+
+    return {
+        arm: {"train": total(arm, "train_seconds"), "simulate": total(arm, "simulate_seconds")}
+        for arm in study.arms
+    }
