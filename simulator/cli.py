@@ -16,6 +16,7 @@ import typer
 from .errors import AuditionError, InputError
 
 if TYPE_CHECKING:
+    from .scenario import Scenario
     from .storage.store import Store
 
 app = typer.Typer(
@@ -73,8 +74,8 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Train the arms, simulate, evaluate and write a report."""
+    from .family import play
     from .progress import Progress
-    from .run import execute
     from .scenario import load
 
     files = {"record": record, "replay": replay}
@@ -85,13 +86,14 @@ def run(
     progress = Progress(verbose=verbose)
     _make_folder(out)
     with _open(store) as opened:
-        finished = execute(
+        finished = play(
             chosen,
             str(scenario),
             opened,
             name=name,
             checkpoints=out / "checkpoints",
             progress=progress,
+            on_member=lambda member: _member_report(opened, member, out, progress),
         )
         _report(opened, finished, out, progress, as_json=as_json)
 
@@ -106,20 +108,21 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Go on where a stopped run was; what is finished is neither asked nor trained again."""
+    from .family import resume as go_on
+    from .family import scenario_file
     from .progress import Progress
-    from .run import resume as go_on
-    from .storage import queries
 
     progress = Progress(verbose=verbose)
     _make_folder(out)
     with _open(store, must_exist=True) as opened:
-        _find_own_code(Path(queries.run(opened, run).scenario_file))
+        _find_own_code(Path(scenario_file(opened, run)))
         finished = go_on(
             run,
             opened,
             overrides=overrides or [],
             checkpoints=out / "checkpoints",
             progress=progress,
+            on_member=lambda member: _member_report(opened, member, out, progress),
         )
         _report(opened, finished, out, progress, as_json=as_json)
 
@@ -127,16 +130,18 @@ def resume(
 @app.command()
 def validate(scenario: ScenarioArgument, overrides: SetOption = None) -> None:
     """Check a scenario and what it needs; runs nothing."""
+    from .family import members
     from .scenario import load
     from .world import build
 
     chosen = load(scenario, overrides or [])
     _find_own_code(scenario)
-    world = build(chosen, str(scenario))
+    world, runs = build(chosen, str(scenario)), len(members(chosen))
+    several = f"; {runs} runs: {_worlds(chosen)}" if runs > 1 else ""
     typer.echo(
         f"{scenario}: valid; {world.dataset.n_users:,} users, {world.dataset.n_items:,} items, "
         f"{len(world.dataset.interactions):,} interactions, {len(world.audience):,} agents, "
-        f"{len(chosen.arms)} arms: {', '.join(arm.name for arm in chosen.arms)}"
+        f"{len(chosen.arms)} arms: {', '.join(arm.name for arm in chosen.arms)}{several}"
     )
 
 
@@ -350,6 +355,18 @@ def _open(url: str, *, must_exist: bool = False) -> Store:
     from .storage.store import Store
 
     return Store.open(url, create=not must_exist)
+
+
+def _worlds(scenario: Scenario) -> str:
+    return f"{scenario.worlds} x {scenario.agents.replicates} (worlds x replicates)"
+
+
+def _member_report(store: Store, name: str, out: Path, progress: Any) -> None:
+    """Of one run of a family; one that was written when the run ended stays."""
+    from .report.write import write
+
+    if not (out / name / "report.html").is_file():
+        progress.say(f"report: {write(store, name, out / name)}")
 
 
 def _report(store: Store, name: str, out: Path, progress: Any, *, as_json: bool) -> None:

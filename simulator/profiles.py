@@ -36,16 +36,19 @@ class Result:
     spent: Spent
 
 
-def settle(world: World, store: Store, progress: Progress, kept: Tastes | None) -> Result:
+def settle(
+    world: World, store: Store, progress: Progress, kept: Tastes | None, used: Spent | None = None
+) -> Result:
     """The world a run is played in: as it is, with the tastes ``kept`` of an earlier stint or
-    a recording, or with those that are written now; raises as :func:`write`."""
+    a recording, or with those that are written now, of a budget of which ``used`` is gone;
+    raises as :func:`write`."""
     agents = world.scenario.agents
     if agents.profiles == "derived":
         return Result(world, "", {}, Spent())
     if kept is not None:
         return Result(with_tastes(world, kept), "", {}, Spent())
     if isinstance(world.response, Chat):
-        result = write(world, store, progress)
+        result = write(world, store, progress, used)
     else:
         n = len(world.audience)
         line = f"profiles: 0 written, {n} derived, as {agents.response.model} is no chat model"
@@ -55,7 +58,7 @@ def settle(world: World, store: Store, progress: Progress, kept: Tastes | None) 
     return result
 
 
-def write(world: World, store: Store, progress: Progress) -> Result:
+def write(world: World, store: Store, progress: Progress, used: Spent | None = None) -> Result:
     """Let the scenario's chat model write what is not known yet.
 
     Raises InputError where the agents are no chat model, AuditionError or BudgetError where
@@ -63,9 +66,8 @@ def write(world: World, store: Store, progress: Progress) -> Result:
     """
     chat, started = _chat(world), time.monotonic()
     budget, audience = world.scenario.budget, world.audience
-    services = Services(
-        ProfileLedger(store, audience.agent), Caps(budget.usd, budget.tokens, budget.minutes)
-    )
+    caps = Caps(budget.usd, budget.tokens, budget.minutes)
+    services = Services(ProfileLedger(store, audience.agent), caps, used or Spent())
     again = "what is written is kept: the same command goes on"
     try:
         with progress.task("profiles", len(audience)) as task:

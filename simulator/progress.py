@@ -23,13 +23,23 @@ class Progress:
         self.live = not quiet and sys.stderr.isatty()
         self._started = time.monotonic()
         self._last_log = 0.0
+        self._within = ""
+
+    @contextmanager
+    def within(self, title: str) -> Iterator[None]:
+        """Everything that is said meanwhile begins with ``title``."""
+        before, self._within = self._within, f"{self._within}{title}: "
+        try:
+            yield
+        finally:
+            self._within = before
 
     def say(self, text: str) -> None:
         """One line that stays."""
         if self.quiet:
             return
         seconds = time.monotonic() - self._started
-        print(f"[{seconds:7.1f}s] {text}", file=sys.stderr, flush=True)
+        print(f"[{seconds:7.1f}s] {self._within}{text}", file=sys.stderr, flush=True)
 
     def now_and_then(self, text: str) -> None:
         """A line for a log, at most one every few seconds."""
@@ -56,7 +66,7 @@ class Progress:
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-            bars.add_task(title, total=total, said="")
+            bars.add_task(f"{self._within}{title}", total=total, said="")
             yield Task(self, title, total, bars)
 
 

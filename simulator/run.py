@@ -1,12 +1,14 @@
-"""Runs: begun, resumed, known again. The schedule of one stands in :mod:`.stint`."""
+"""Runs: begun, resumed, known again. The schedule of one stands in :mod:`.stint`; a scenario
+in several worlds or replicates is a :mod:`.family` of runs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,18 @@ _PACKAGES = ("numpy", "scipy", "torch", "mesa", "pandas", "sqlalchemy", "scikit-
 IntArray = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Member:
+    """Which family a run belongs to, and where it stands in it; ``spent`` is what the other
+    members used of the budget, ``tastes_of`` the run whose audience is the same one."""
+
+    family: str
+    world: int
+    replicate: int
+    spent: Spent = field(default_factory=Spent)
+    tastes_of: str | None = None
+
+
 def execute(
     scenario: Scenario,
     file: str,
@@ -46,17 +60,22 @@ def execute(
     name: str | None,
     checkpoints: Path,
     progress: Progress,
+    member: Member | None = None,
 ) -> str:
-    """Run a scenario into the store; returns the run's name. The run's row always ends
-    with a status: finished, failed, interrupted, or budget."""
+    """Run a scenario of one world and one replicate into the store; returns the run's name.
+    The run's row always ends with a status: finished, failed, interrupted, or budget."""
+    if scenario.worlds > 1 or scenario.agents.replicates > 1:
+        raise ValueError("several worlds or replicates are played by simulator.family.play")
     replayed = _recording(scenario)
     world = build(scenario, file)
     if replayed is None:
         _ready(world)
     progress.say(_audience_line(world))
-    settled = profiles.settle(world, store, progress, _recorded_tastes(replayed, world))
-    world = settled.world
-    with _opened(world, store, progress, replayed=replayed, used=settled.spent):
+    others = Spent() if member is None else member.spent
+    kept = _recorded_tastes(replayed, world) or _tastes_of(member, store, world)
+    settled = profiles.settle(world, store, progress, kept, others)
+    world, before = settled.world, others + settled.spent
+    with _opened(world, store, progress, replayed=replayed, used=before):
         run_id = store.begin_run(
             name=name or scenario.name,
             seed=scenario.seed,
@@ -65,10 +84,13 @@ def execute(
             versions=versions(),
             dataset=_dataset_facts(world) | settled.facts,
             identity=identity(scenario),
+            **_place(member),
         )
         with store.lock_run(store.run_name(run_id)):
             return Stint(
-                world, store, run_id, checkpoints, progress, replayed=replayed, before=settled.spent
+                *(world, store, run_id, checkpoints, progress, replayed),
+                before=before,
+                family=None if member is None else member.family,
             ).play()
 
 
@@ -79,9 +101,12 @@ def resume(
     overrides: Sequence[str] = (),
     checkpoints: Path,
     progress: Progress,
+    scenario: Scenario | None = None,
+    member: Member | None = None,
 ) -> str:
-    """Go on where a run was stopped; a finished run is left as it is. ``overrides`` may
-    change what changes no answer: the budget, time-outs, rates.
+    """Go on where a run was stopped; a finished run is left as it is. ``overrides`` (or a
+    ``scenario`` given instead) may change what changes no answer: the budget, time-outs,
+    rates.
 
     Raises InputError where another process holds the run, or the code is another one.
     """
@@ -91,42 +116,49 @@ def resume(
         if run.status == "finished":
             progress.say(f"{name} is finished; nothing to do")
             return name
-        made_by = run.versions.get("audition")
-        if made_by != __version__:
-            raise InputError(
-                f"run {name}",
-                found=f"a run of audition {made_by}",
-                allowed=f"one of {__version__}, which is installed",
-                fix="resume it with that version, or run the scenario anew",
-            )
-        scenario = changed(run.scenario, overrides, f"run {name}")
-        if run.identity != identity(scenario):
-            raise InputError(
-                "--set",
-                found="a setting that changes what agents see or do",
-                allowed="budget.*, and time-outs, rates, concurrency or processes "
-                "of agents.response",
-                fix="run the changed scenario as a new run; known replies cost nothing",
-            )
-        _check_prices(store, name, scenario)
+        scenario = scenario or changed(run.scenario, overrides, f"run {name}")
+        check_same(name, run.versions, run.identity, scenario)
+        check_prices(store, name, scenario)
         replayed = _recording(scenario)
         world = build(scenario, run.scenario_file)
         if replayed is None:
             _ready(world)
         progress.say(f"resuming {name}: {_audience_line(world)}")
+        others = Spent() if member is None else member.spent
         kept = _kept_tastes(store, name, world) or _recorded_tastes(replayed, world)
-        settled = profiles.settle(world, store, progress, kept)
+        kept = kept or _tastes_of(member, store, world)
+        settled = profiles.settle(world, store, progress, kept, others)
         world, spent = settled.world, queries.spent(store, name)
-        before = profiles.spent_on(run.dataset) + settled.spent
+        before = others + profiles.spent_on(run.dataset) + settled.spent
         used = before + spent
         with _opened(world, store, progress, replayed=replayed, used=used, resumed=True):
             store.resume_run(run.id)
             return Stint(
-                world, store, run.id, checkpoints, progress, replayed, spent, before
+                world, store, run.id, checkpoints, progress, replayed, spent, before, run.family
             ).play()
 
 
-def _check_prices(store: Store, name: str, scenario: Scenario) -> None:
+def check_same(name: str, versions: Mapping[str, str], identity_: str, scenario: Scenario) -> None:
+    """Raises InputError where what is stored under ``name`` was made by other code, or
+    ``scenario`` would go on with it otherwise than it was begun."""
+    made_by = versions.get("audition")
+    if made_by != __version__:
+        raise InputError(
+            f"run {name}",
+            found=f"a run of audition {made_by}",
+            allowed=f"one of {__version__}, which is installed",
+            fix="resume it with that version, or run the scenario anew",
+        )
+    if identity_ != identity(scenario):
+        raise InputError(
+            "--set",
+            found="a setting that changes what agents see or do",
+            allowed="budget.*, and time-outs, rates, concurrency or processes of agents.response",
+            fix="run the changed scenario as a new run; known replies cost nothing",
+        )
+
+
+def check_prices(store: Store, name: str, scenario: Scenario) -> None:
     """A cap on money over all stints needs the price of all stints."""
     cap = scenario.budget.usd
     if cap is not None and queries.usage(store, name)["cost_usd"].isna().any():
@@ -150,6 +182,19 @@ def _kept_tastes(store: Store, name: str, world: World) -> profiles.Tastes | Non
     people = queries.agents(store, name)
     tastes = dict(zip(people["agent"].tolist(), people["tastes"], strict=True))
     return [tastes[agent] for agent in world.audience.agent.tolist()] if tastes else None
+
+
+def _tastes_of(member: Member | None, store: Store, world: World) -> profiles.Tastes | None:
+    """Those of the run with the same audience: replicates are the same people."""
+    if member is None or member.tastes_of is None:
+        return None
+    return _kept_tastes(store, member.tastes_of, world)
+
+
+def _place(member: Member | None) -> dict[str, Any]:
+    if member is None:
+        return {}
+    return {"family": member.family, "world": member.world, "replicate": member.replicate}
 
 
 def identity(scenario: Scenario) -> str:

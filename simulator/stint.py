@@ -52,7 +52,9 @@ class Stint:
     spent: Spent | None = None
     """What earlier stints used; None in the first one."""
     before: Spent = field(default_factory=Spent)
-    """What the profiles took that were written for this run."""
+    """What the profiles took that were written for this run, and the family's other runs."""
+    family: str | None = None
+    """The family it belongs to, which is what is resumed."""
 
     _started: float = field(default_factory=time.monotonic)
     _noted: float = field(default_factory=time.monotonic)
@@ -100,11 +102,11 @@ class Stint:
             self._drain(name)
         except KeyboardInterrupt:
             self._end("interrupted")
-            self.progress.say(f"to go on: audition resume {name}")
+            self.progress.say(f"to go on: {self._again(name)}")
             raise
         except BudgetReached as error:
             self._end("budget", str(error))
-            raise BudgetError(f"{failure} stopped: {error} (audition resume {name})") from None
+            raise BudgetError(f"{failure} stopped: {error} ({self._again(name)})") from None
         except BudgetError as error:
             self._end("budget", str(error))
             raise
@@ -114,10 +116,13 @@ class Stint:
                 raise InputError(f"{self.replayed.file}: {error}") from None
             if isinstance(error, AgentError | RecommenderError):
                 raise AuditionError(
-                    f"{failure} failed: {error} (then: audition resume {name})"
+                    f"{failure} failed: {error} (then: {self._again(name)})"
                 ) from None
             raise
         self._end("finished")
+
+    def _again(self, name: str) -> str:
+        return f"audition resume {self.family or name}"
 
     def _drain(self, name: str) -> None:
         """What is under way ends and is kept; then the calls are recorded, if asked for."""
@@ -142,7 +147,7 @@ class Stint:
             name = self.store.run_name(self.run_id)
             raise BudgetError(
                 f"{self.world.file}: run {name} stopped: budget: minutes: {used:.1f} of {cap:g} "
-                f"used; what is finished is kept: raise the cap and resume (audition resume {name})"
+                f"used; what is finished is kept: raise the cap and resume ({self._again(name)})"
             )
 
     def _round(self, arms: list[ArmState], round_: int) -> None:

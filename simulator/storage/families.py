@@ -50,6 +50,13 @@ def free_name(connection: sa.Connection, name: str, members: Sequence[str] = ())
     return free
 
 
+def drop_empty(connection: sa.Connection, name: str) -> None:
+    """Forget a family that was stopped before its first member was begun."""
+    t = tables.families.c
+    begun = sa.select(tables.runs.c.id).where(tables.runs.c.family == name).exists()
+    connection.execute(tables.families.delete().where(t.name == name, ~begun))
+
+
 def taken(store: str, name: str, family: str) -> InputError:
     """A member's name is another run's, which was begun after the family was."""
     return InputError(

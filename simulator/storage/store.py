@@ -144,8 +144,10 @@ class Store:
     ) -> str:
         """A new family; returns its name: ``name``, with a suffix -2, -3, ... where that or
         the name of a member would be taken. ``members`` are what its members' names end
-        with; ``scenario`` is the resolved one of the whole family."""
+        with; ``scenario`` is the resolved one of the whole family. A family of which no
+        member was ever begun takes no name."""
         with self.transaction() as connection:
+            families.drop_empty(connection, name)
             free = families.free_name(connection, name, members)
             connection.execute(
                 tables.families.insert(),
