@@ -75,6 +75,14 @@ class RatedHistory:
     def __len__(self) -> int:
         return len(self.indptr) - 1
 
+    def rows(self, index: IntArray) -> RatedHistory:
+        """The histories of the chosen users, in the order of ``index``."""
+        lengths = np.diff(self.indptr)[index]
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        within = np.arange(indptr[-1], dtype=np.int64) - np.repeat(indptr[:-1], lengths)
+        at = np.repeat(self.indptr[index], lengths) + within
+        return RatedHistory(indptr, self.item[at], self.rating[at])
+
 
 @dataclass(frozen=True, eq=False)
 class Profiles:
@@ -93,6 +101,20 @@ class Profiles:
     tastes: tuple[tuple[str, ...], ...]
     persona: tuple[str, ...]
 
+    def rows(self, index: IntArray) -> Profiles:
+        """The profiles of the chosen agents, in the order of ``index``."""
+        chosen = index.tolist()
+        return Profiles(
+            activity=self.activity[index],
+            diversity=self.diversity[index],
+            conformity=self.conformity[index],
+            activity_value=self.activity_value[index],
+            diversity_value=self.diversity_value[index],
+            conformity_value=self.conformity_value[index],
+            tastes=tuple(self.tastes[row] for row in chosen),
+            persona=tuple(self.persona[row] for row in chosen),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Audience:
@@ -106,9 +128,18 @@ class Audience:
     def __len__(self) -> int:
         return len(self.agent)
 
+    def rows(self, index: IntArray) -> Audience:
+        """The chosen agents, in the order of ``index``."""
+        return Audience(self.agent[index], self.profiles.rows(index), self.history.rows(index))
+
 
 class Luck(Protocol):
     """Uniform draws keyed by identity, never by arm, so every arm meets the same luck."""
+
+    @property
+    def draw(self) -> str:
+        """Names the draw of chance, "" for the first one. Under another one whoever has a
+        chance of its own, a chat model, is asked anew."""
 
     def uniform(self, purpose: str, *keys: npt.ArrayLike) -> Floats:
         """Draws in (0, 1), one for each element of the broadcast integer ``keys``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def listing(what: str) -> list[Entry]:
     if what == "recommenders":
         from recommenders import registry as recommenders_registry
 
-        return [_with_settings(spec) for spec in recommenders_registry.specs()]
+        return [*map(_with_settings, recommenders_registry.specs()), _oracle()]
     if what == "response-models":
         from agents import registry as agents_registry
 
@@ -48,6 +49,15 @@ def render(entries: list[Entry]) -> str:
 def _with_settings(spec: recommenders_registry.Spec | agents_registry.Spec) -> Entry:
     settings = [{"name": s.name, "type": s.type, "default": s.default} for s in spec.settings]
     return {"name": spec.name, "doc": spec.doc, "settings": settings}
+
+
+def _oracle() -> Entry:
+    """Not in the registry, as recommenders know nothing of utility."""
+    from recommenders import registry as recommenders_registry
+
+    from . import oracle
+
+    return _with_settings(replace(recommenders_registry.spec(oracle.PATH), name=oracle.NAME))
 
 
 def _source(name: str, source: readers.Source) -> Entry:

@@ -6,7 +6,7 @@ batch of pages that became ready:
 
     rank      the recommender ranks for all of them in one batch, from their history
               including this session; known and already shown items are excluded once
-    order     slots are the ranking's order, or shuffled per agent (``order: shuffled``)
+    order     slots are the ranking's order, reversed, or shuffled per agent (``order``)
     answer    the response model's visit says what each agent watched, rated, felt, and
               whether it leaves
     write     pages and exposures go to the store in one transaction
@@ -42,8 +42,10 @@ from agents.interface import (
 )
 from agents.user import User
 from recommenders.interface import Histories, Query, Recommender
-from recommenders.ranking import recommend
 
+from .dilution import lists
+from .randomness import KeyedLuck
+from .scenario import Order
 from .storage.store import Store
 from .world import World, marked
 
@@ -114,7 +116,11 @@ class Sessions:
 
 
 class Audition(mesa.Model):  # type: ignore[misc]
-    """One round of sessions of one arm; ``model.agents`` are those still browsing."""
+    """One round of sessions of one arm; ``model.agents`` are those still browsing.
+
+    ``order`` and ``luck`` are the scenario's where the arm has none of its own; ``dilute`` is
+    the share of places in its lists that a random item takes.
+    """
 
     def __init__(
         self,
@@ -127,6 +133,9 @@ class Audition(mesa.Model):  # type: ignore[misc]
         round_: int,
         known: sp.csr_array,
         histories: Histories,
+        order: Order | None = None,
+        luck: KeyedLuck | None = None,
+        dilute: float = 0.0,
     ) -> None:
         with warnings.catch_warnings():
             # Mesa seeds a generator of its own; ours are keyed by identity instead.
@@ -138,6 +147,7 @@ class Audition(mesa.Model):  # type: ignore[misc]
         self.round, self.known, self.histories = round_, known, histories
         session = world.scenario.session
         self.page_size, self.max_pages = session.page_size, session.max_pages
+        self.order, self.luck, self.dilute = order or session.order, luck or world.luck, dilute
         self.sessions = Sessions.open(len(self.audience), self.page_size, self.max_pages)
         self.page = 0
         self._fixed_ranking: IntArray | None = None
@@ -240,19 +250,27 @@ class Audition(mesa.Model):  # type: ignore[misc]
             # Scores cannot change within the round, so one ranking serves every page:
             # page p is its p-th slice, which is what ranking again would give.
             if self._fixed_ranking is None:
-                self._fixed_ranking = self._recommend(row, self.page_size * self.max_pages)
+                self._fixed_ranking = self._recommend(row, self.page_size * self.max_pages, 1)
             start = (number - 1) * self.page_size
             return self._fixed_ranking[row, start : start + self.page_size]
         if not self.concurrent:
-            return self._recommend(row, self.page_size)
+            return self._recommend(row, self.page_size, number)
         # One by one: who else is ready is a matter of time, and the last bit of a sum may
         # depend on the size of the batch.
-        alone = [self._recommend(row[i : i + 1], self.page_size) for i in range(len(row))]
+        alone = [self._recommend(row[i : i + 1], self.page_size, number) for i in range(len(row))]
         return np.concatenate(alone) if alone else np.empty((0, self.page_size), np.int64)
 
-    def _recommend(self, row: IntArray, k: int) -> IntArray:
-        query = Query(self.audience.agent[row], self._session_histories(row))
-        return recommend(self.recommender, query, k, self._excluded(row))
+    def _recommend(self, row: IntArray, k: int, number: int) -> IntArray:
+        """(B, k) items, best first, of which page ``number`` is to show the first."""
+        return lists(
+            self.recommender,
+            Query(self.audience.agent[row], self._session_histories(row)),
+            k,
+            self._excluded(row),
+            dilute=self.dilute,
+            seed=self.world.scenario.seed,
+            first=(number - 1) * self.page_size + 1,
+        )
 
     def _session_histories(self, row: IntArray) -> Histories:
         """History before this round, then what was watched in this session, in order."""
@@ -275,11 +293,14 @@ class Audition(mesa.Model):  # type: ignore[misc]
         """Items by slot, and each item's place in the recommender's list (from 1)."""
         first = (number - 1) * self.page_size + 1
         rank = np.broadcast_to(np.arange(first, first + ranked.shape[1]), ranked.shape)
-        if self.world.scenario.session.order == "ranked":
+        if self.order == "ranked":
             return ranked, rank
         slots = np.arange(ranked.shape[1])
-        agent = self.audience.agent[row][:, None]
-        keys = self.world.luck.uniform("order", agent, self.round, number, slots)
+        if self.order == "reversed":
+            keys = -slots / len(slots)
+        else:
+            agent = self.audience.agent[row][:, None]
+            keys = self.luck.uniform("order", agent, self.round, number, slots)
         keys = np.where(ranked == NO_ITEM, 2.0, keys)  # gaps stay at the end
         order = np.argsort(keys, axis=1, kind="stable")
         return np.take_along_axis(ranked, order, 1), np.take_along_axis(rank, order, 1)

@@ -39,10 +39,23 @@ def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 
 class KeyedLuck:
-    """Counter-based uniform draws; implements ``agents.interface.Luck``."""
+    """Counter-based uniform draws; implements ``agents.interface.Luck``.
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    ``luck`` and ``of_arm`` say which draw of chance it is, the seed being the same: the
+    scenario's and the arm's. Every other pair of them gives other, independent draws.
+    """
+
+    def __init__(self, seed: int, luck: int = 0, of_arm: int = 0) -> None:
+        self.seed, self.luck, self.of_arm = seed, luck, of_arm
+
+    @property
+    def draw(self) -> str:
+        """Which draw this is; "" for the first one, (0, 0)."""
+        return f"{self.luck}.{self.of_arm}" if self.luck or self.of_arm else ""
+
+    def varied(self, of_arm: int) -> KeyedLuck:
+        """What an arm meets that asks for a draw of its own; 0 is what all others meet."""
+        return KeyedLuck(self.seed, self.luck, of_arm)
 
     def uniform(self, purpose: str, *keys: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Draws in (0, 1), one for each element of the broadcast integer ``keys``.
@@ -51,7 +64,7 @@ class KeyedLuck:
         ...     float(KeyedLuck(7).uniform("watch", agent, 1).round(6)) for agent in (3, 4)]
         True
         """
-        state = np.uint64(_number(self.seed, purpose))
+        state = np.uint64(_number(self.seed, purpose, *([self.draw] if self.draw else [])))
         with np.errstate(over="ignore"):
             mixed = _mix(np.asarray(state + _GOLDEN, dtype=np.uint64))
             for key in keys:

@@ -68,9 +68,7 @@ class Stint:
         with self._ended_with_a_status(name):
             _write_world(self.store, self.run_id, self.world)
             arms = [
-                ArmState(
-                    spec, position, self.world.split.train, self.world.histories(), self.world.known
-                )
+                ArmState.begin(self.world, spec, position)
                 for position, spec in enumerate(scenario.arms)
             ]
             for round_ in range(1, scenario.rounds + 1):
@@ -157,7 +155,7 @@ class Stint:
             trained = fit(self.world, arm, self.checkpoints, self.progress)
             if round_ == 1:
                 arm.arm_id = add(self.store, self.run_id, world, arm, trained)
-            self.store.add_offline(arm.arm_id, round_, offline(world, trained))
+            self.store.add_offline(arm.arm_id, round_, offline(world, arm, trained))
             self._load_recorded(arm, round_)
             model = self._model(arm, trained, round_)
             models.append(model)
@@ -177,16 +175,19 @@ class Stint:
     # -- playing -------------------------------------------------------------------------------
 
     def _model(self, arm: ArmState, trained: Recommender, round_: int) -> Audition:
-        world = self.world
+        world, luck = self.world, self.world.luck.varied(arm.spec.luck)
         return Audition(
             world,
             trained,
             arm.arm_id,
-            world.response.visit(world.audience, world.catalogue, world.luck, round_),
+            world.response.visit(arm.visitors, world.catalogue, luck, round_),
             self.store,
             round_=round_,
             known=arm.known,
             histories=arm.histories,
+            order=arm.spec.order,
+            luck=luck,
+            dilute=arm.spec.dilute,
         )
 
     def _play_alone(self, arm: ArmState, model: Audition) -> None:

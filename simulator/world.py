@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ from agents.interface import (
 from recommenders import registry as recommenders_registry
 from recommenders.interface import Histories, Interactions, Recommender, RecommenderError
 
-from . import canary
+from . import canary, oracle
 from .data import readers
 from .data.dataset import Dataset, GivenProfiles, Split
 from .data.split import check as check_split
@@ -79,6 +79,18 @@ class World:
         """What each agent did before the simulation, in audience order."""
         return Histories(self.audience.history.indptr, self.audience.history.item)
 
+    def visitors(self, tastes: Literal["own", "swapped"]) -> Audience:
+        """As whom the agents visit. ``swapped``: each keeps its number, and with it its luck,
+        what is known to it and what a recommender knows of it, but has the profile and the
+        rated history of another agent: every one of them somebody else's, at random."""
+        if tastes == "own":
+            return self.audience
+        order = stream(self.scenario.seed, "swapped tastes").permutation(len(self.audience))
+        # One cycle through everybody (Sattolo 1986): nobody can meet itself.
+        whose = np.empty(len(self.audience), dtype=np.int64)
+        whose[order] = np.roll(order, 1)
+        return replace(self.audience.rows(whose), agent=self.audience.agent)
+
 
 def response_model(scenario: Scenario, file: str) -> ResponseModel:
     """The scenario's response model; a wrong name or setting is an InputError."""
@@ -100,12 +112,26 @@ def _beside(file: str, name: str) -> str:
     return str(there) if name.endswith(".jsonl") and there.is_file() else name
 
 
-def recommender(arm: ArmSpec, position: int, file: str) -> Recommender:
-    """A fresh recommender for an arm; a wrong name or setting is an InputError."""
+def recommender(
+    arm: ArmSpec, position: int, file: str, dataset: Dataset | None = None
+) -> Recommender:
+    """A fresh recommender for an arm; a wrong name or setting, or an oracle for data whose
+    utility nobody knows, is an InputError. Without ``dataset`` an oracle knows nothing."""
+    name = oracle.PATH if arm.recommender == oracle.NAME else arm.recommender
     try:
-        return recommenders_registry.create(arm.recommender, arm.options)
+        fresh = recommenders_registry.create(name, arm.options)
     except RecommenderError as error:
         raise InputError(f"{file}: arms[{position}] ({arm.name}): {error}") from None
+    if isinstance(fresh, oracle.Oracle) and dataset is not None:
+        if dataset.utility is None:
+            raise InputError(
+                file,
+                key=f"arms[{position}].recommender",
+                found=f"{arm.recommender} for {dataset.name}, whose utility is not known",
+                allowed="another recommender, or dataset.source: synthetic",
+            )
+        fresh.utility = dataset.utility
+    return fresh
 
 
 def check(scenario: Scenario, file: str) -> ResponseModel:
@@ -116,16 +142,36 @@ def check(scenario: Scenario, file: str) -> ResponseModel:
     check_split(scenario.dataset.split, scenario=file)
     for position, arm in enumerate(scenario.arms):
         recommender(arm, position, file)
+        _check_tastes(scenario, arm, position, file)
     _check_metrics(scenario, file)
-    if scenario.rounds == 1 and scenario.feedback != "none":
+    _check_feedback(scenario, file)
+    return response
+
+
+def _check_feedback(scenario: Scenario, file: str) -> None:
+    if scenario.rounds > 1:
+        return
+    asked = {f"arms[{n}].feedback": arm.feedback for n, arm in enumerate(scenario.arms)}
+    for key, feedback in {"feedback": scenario.feedback, **asked}.items():
+        if feedback not in (None, "none"):
+            raise InputError(
+                file,
+                key=key,
+                found=f"{feedback} with rounds: 1",
+                allowed="none, as there is no later round to learn for",
+                fix="set rounds: 2",
+            )
+
+
+def _check_tastes(scenario: Scenario, arm: ArmSpec, position: int, file: str) -> None:
+    if arm.tastes == "swapped" and scenario.agents.count == 1:
         raise InputError(
             file,
-            key="feedback",
-            found=f"{scenario.feedback} with rounds: 1",
-            allowed="none, as there is no later round to learn for",
-            fix="set rounds: 2",
+            key=f"arms[{position}].tastes",
+            found="swapped with agents.count: 1",
+            allowed="own, as there is nobody to swap with",
+            fix="set agents.count: 2 or more",
         )
-    return response
 
 
 def _check_metrics(scenario: Scenario, file: str) -> None:
@@ -146,11 +192,13 @@ def build(scenario: Scenario, file: str) -> World:
     """Read the data, split it, and make the audience."""
     response = check(scenario, file)
     dataset, split = _data(scenario, file)
+    for position, arm in enumerate(scenario.arms):
+        recommender(arm, position, file, dataset)
     catalogue = _catalogue(dataset, split)
     users = _chosen_users(scenario, file, dataset, split)
     everybody = _rated_history(split.train)
-    history = _rows(everybody, users)
-    population = _rows(everybody, np.unique(split.train.user))
+    history = everybody.rows(users)
+    population = everybody.rows(np.unique(split.train.user))
     try:
         profiles = profile.build(
             history, catalogue, population=population, given=_given(dataset, users)
@@ -172,7 +220,7 @@ def build(scenario: Scenario, file: str) -> World:
         audience=audience,
         catalogue=catalogue,
         response=response,
-        luck=KeyedLuck(scenario.seed),
+        luck=KeyedLuck(scenario.seed, scenario.luck),
         known=hidden,
         relevant=relevant if relevant.nnz else None,
         planted=planted,
@@ -186,7 +234,7 @@ def profiles_of(world: World, tastes: tuple[tuple[str, ...], ...]) -> Profiles:
     return profile.build(
         audience.history,
         plain_catalogue(world),
-        population=_rows(_rated_history(train), np.unique(train.user)),
+        population=_rated_history(train).rows(np.unique(train.user)),
         given=replace(given, tastes=tastes),
     )
 
@@ -271,14 +319,6 @@ def _rated_history(train: Interactions) -> RatedHistory:
     return RatedHistory(indptr, train.item[order], rating[order])
 
 
-def _rows(history: RatedHistory, users: IntArray) -> RatedHistory:
-    lengths = np.diff(history.indptr)[users]
-    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    within = np.arange(indptr[-1], dtype=np.int64) - np.repeat(indptr[:-1], lengths)
-    at = np.repeat(history.indptr[users], lengths) + within
-    return RatedHistory(indptr, history.item[at], history.rating[at])
-
-
 def _union(split: Split, parts: tuple[str, ...], dataset: Dataset) -> sp.csr_array:
     events: list[Interactions] = [getattr(split, part) for part in parts]
     nothing = np.empty(0, dtype=np.int64)
@@ -311,6 +351,13 @@ def marked(known: sp.csr_array, user: IntArray, item: IntArray) -> sp.csr_array:
     """``known`` with the pairs (user, item) marked too; the original is untouched."""
     ones = np.ones(len(user), dtype=np.float32)
     return (known + sp.csr_array((ones, (user, item)), shape=known.shape)).tocsr()
+
+
+def without(matrix: sp.csr_array, other: sp.csr_array) -> sp.csr_array:
+    """(B, n) ``matrix`` less its entries where ``other``, of the same shape, is 1 and not 0."""
+    left = sp.csr_array(matrix - matrix.multiply(other))
+    left.eliminate_zeros()
+    return left
 
 
 def with_feedback(train: Interactions, user: IntArray, item: IntArray) -> Interactions:

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from inspect import signature
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,7 @@ class Behavioural(ResponseModel):
                 f"behavioural: {place}: found {found['input']!r}; {found['msg']}"
             ) from None
         self.settings = asdict(self.parameters)
-        self._learnt: tuple[Audience, Catalogue, Tastes] | None = None
+        self._learnt: WeakKeyDictionary[Audience, tuple[Catalogue, Tastes]] = WeakKeyDictionary()
 
     def visit(
         self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int
@@ -81,12 +82,13 @@ class Behavioural(ResponseModel):
 
     def _tastes(self, audience: Audience, catalogue: Catalogue) -> Tastes:
         """Learnt once for an audience, then shared by all arms and rounds."""
-        if self._learnt and self._learnt[0] is audience and self._learnt[1] is catalogue:
-            return self._learnt[2]
+        known = self._learnt.get(audience)
+        if known is not None and known[0] is catalogue:
+            return known[1]
         p = self.parameters
         weights = (p.genre_weight, p.era_weight, p.text_weight)
         tastes = learn(audience.history, catalogue, weights, p.rating_weight)
-        self._learnt = (audience, catalogue, tastes)
+        self._learnt[audience] = catalogue, tastes
         return tastes
 
 

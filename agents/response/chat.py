@@ -98,11 +98,12 @@ class Chat(ResponseModel):
             self.script.open()
 
     def visit(self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int) -> ChatVisit:
-        """Open sessions; the only luck a chat agent has is the model's own."""
+        """Open sessions. The only luck a chat agent has is the model's own: under another
+        draw than the first it is asked anew."""
         scene = None
         if self.script is not None:
             scene = Scene(self.script, audience, catalogue, luck, round_)
-        return ChatVisit(self, audience, catalogue, scene)
+        return ChatVisit(self, audience, catalogue, scene, luck.draw)
 
     def protocol(self, catalogue: Catalogue) -> SessionProtocol:
         """In which calls an agent is played."""

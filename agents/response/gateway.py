@@ -192,17 +192,22 @@ class Gateway:
 
     def _key(self, question: Question[Any]) -> str:
         """Everything that can change the reply, and nothing else. Each agent draws its own,
-        the same in every arm that shows it the same."""
+        the same in every arm that shows it the same under the same luck."""
         at, schema = self.endpoint, question.schema
         # Schemas are few and shared; the messages are most of the content.
         if id(schema) not in self._schemas:
             self._schemas[id(schema)] = schema, json.dumps(schema, sort_keys=True)
-        content = [
+        content: list[Any] = [
             [at.provider, at.base_url, at.name, at.temperature],
             [self.policy.structured, self.policy.replicate, prompting.version()],
             [question.agent, question.max_tokens, self._schemas[id(schema)][1]],
             [[message["role"], message["content"]] for message in question.messages],
         ]
+        # Only where there is any, so that what was kept before there was luck is found again.
+        if question.luck:
+            content.append({"luck": question.luck})
+        if question.beside is not None:
+            content.append({"beside": question.beside.address(question)})
         return _hash(json.dumps(content, ensure_ascii=False))
 
     # -- asking ------------------------------------------------------------------------------

@@ -50,8 +50,9 @@ class Question(Generic[Value]):
     """One thing to ask: for whom, the messages, and how a reply is read.
 
     ``read`` raises :class:`~agents.response.schema.AnswerError` for a reply that is not
-    what was asked for. ``schema`` None asks for free text. ``agent`` is part of what makes
-    two questions the same one: each agent draws its own replies.
+    what was asked for. ``schema`` None asks for free text. ``agent`` and ``luck`` are part of
+    what makes two questions the same one: each agent draws its own replies, and others under
+    another draw of luck ("" is the first).
     """
 
     row: int
@@ -64,6 +65,7 @@ class Question(Generic[Value]):
     max_tokens: int | None
     beside: Beside | None = None
     """What else the reply depends on; for a scripted model only."""
+    luck: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,10 +57,15 @@ class ChatVisit(ConcurrentVisit):
     asked again, neither a page nor an interview."""
 
     def __init__(
-        self, chat: Chat, audience: Audience, catalogue: Catalogue, scene: Scene | None
+        self,
+        chat: Chat,
+        audience: Audience,
+        catalogue: Catalogue,
+        scene: Scene | None,
+        luck: str = "",
     ) -> None:
         self._chat, self._audience, self._catalogue = chat, audience, catalogue
-        self._scene = scene
+        self._scene, self._luck = scene, luck
         self._protocol = chat.protocol(catalogue)
         self._place = NOWHERE
         self._persons: dict[int, Person] = {}
@@ -120,8 +125,8 @@ class ChatVisit(ConcurrentVisit):
         self._ready.put(_Told(row, told))
 
     def _ask(self, question: Question[T]) -> Awaitable[Reply[T]]:
-        if self._scene is not None:
-            question = replace(question, beside=self._scene)
+        if self._scene is not None or self._luck:
+            question = replace(question, beside=self._scene, luck=self._luck)
         return self._chat.opened.gateway.ask(self._place, question)
 
     def _person(self, row: int) -> Person:

@@ -198,16 +198,13 @@ def test_a_failed_answer_ends_the_session_as_missing_data(tmp_path: Path) -> Non
         assert arm["simulated"]["n_exit"] == {"mean": 5.0, "low": 5.0, "high": 5.0, "n": 59}
 
 
-@pytest.mark.parametrize("feedback", ["none", "viewed", "unviewed", "liked"])
-def test_rounds_remember_and_feedback_refits(tmp_path: Path, feedback: str) -> None:
-    chosen = scenario(EASE, rounds=2, feedback=feedback, agents={"count": 50, "response": FIRST})
+def test_watched_items_are_known_in_the_next_round(tmp_path: Path) -> None:
+    chosen = scenario(EASE, rounds=2, agents={"count": 50, "response": FIRST})
     with Played(tmp_path, chosen) as played:
-        shown, offline = played.exposures, queries.offline(played.store, played.name)
+        shown = played.exposures
     watched = shown[shown["watched"]]
-    assert not watched.duplicated(["agent", "item"]).any()  # watched items are known next round
+    assert not watched.duplicated(["agent", "item"]).any()
     assert set(shown["round"]) == {1, 2}
-    ndcg = offline[offline["metric"] == "ndcg@20"].set_index("round")["mean"]
-    assert (ndcg[1] == ndcg[2]) == (feedback == "none")
 
 
 def test_the_data_collector_logs_every_step(tmp_path: Path) -> None:

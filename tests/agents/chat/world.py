@@ -27,6 +27,8 @@ KEY = "sk-test-0123456789abcdefKEY"
 class NoLuck:
     """A chat agent draws nothing."""
 
+    draw = ""
+
     def uniform(self, purpose: str, *keys: npt.ArrayLike) -> npt.NDArray[np.float64]:
         raise AssertionError(f"drew {purpose}")
 
