@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from .intervals import Floats, t_quantile
 from .paired import Interval, estimate, p_of_t
@@ -28,6 +29,18 @@ class Adjusted:
     high: float
     p: float
     variance_kept: float
+
+
+TRAITS = ["activity_value", "diversity_value", "conformity_value"]
+
+
+def traits(agents: pd.DataFrame) -> pd.DataFrame:
+    """What is known of agents before they meet any arm, as ``storage.queries.agents`` reads
+    it: agent, world (where given) and raw trait values, activity as a logarithm (it is a
+    count, and skewed)."""
+    keys = [name for name in ("world", "agent") if name in agents]
+    out = agents[keys + TRAITS].astype(dict.fromkeys(TRAITS, np.float64))
+    return out.assign(activity_value=np.log1p(out["activity_value"]))
 
 
 def adjusted(

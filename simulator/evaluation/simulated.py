@@ -23,6 +23,12 @@ from .intervals import Floats
 
 KEY = ["arm", "round", "agent"]
 
+Parts = tuple[Floats, Floats]
+"""(S,) dividends and (S,) divisors of a ratio."""
+
+TOP, BOTTOM = "{}.top", "{}.bottom"
+"""How the columns of :func:`parts` are called."""
+
 
 def liked_rating(rating_scale: tuple[float, float]) -> float:
     """The rating from which an item counts as liked: three quarters up the scale.
@@ -94,8 +100,20 @@ def _ratio(top: Floats, bottom: Floats) -> Floats:
     return out
 
 
+def _watched_of_shown(log: Log) -> Parts:
+    return log.total(log.watched), log.shown
+
+
+def _liked_of_shown(log: Log) -> Parts:
+    return log.total(log.liked), log.shown
+
+
+def _ratings(log: Log) -> Parts:
+    return log.total(log.rating), log.total((~np.isnan(log.rating)).astype(np.float64))
+
+
 def _p_view(log: Log) -> Floats:
-    return _ratio(log.total(log.watched), log.shown)
+    return _ratio(*_watched_of_shown(log))
 
 
 def _n_like(log: Log) -> Floats:
@@ -103,7 +121,7 @@ def _n_like(log: Log) -> Floats:
 
 
 def _p_like(log: Log) -> Floats:
-    return _ratio(log.total(log.liked), log.shown)
+    return _ratio(*_liked_of_shown(log))
 
 
 def _n_exit(log: Log) -> Floats:
@@ -115,8 +133,7 @@ def _s_sat(log: Log) -> Floats:
 
 
 def _mean_rating(log: Log) -> Floats:
-    rated = (~np.isnan(log.rating)).astype(np.float64)
-    return _ratio(log.total(log.rating), log.total(rated))
+    return _ratio(*_ratings(log))
 
 
 def _return_intent(log: Log) -> Floats:
@@ -155,25 +172,45 @@ def _genre_shares(genres: Sequence[Sequence[str]]) -> sp.csr_array:
 
 @dataclass(frozen=True)
 class Metric:
-    """``better`` is 1 where more is better, -1 where less is, 0 where neither."""
+    """``better`` is 1 where more is better, -1 where less is, 0 where neither. ``parts``: of a
+    metric that is a ratio, each session's dividend and divisor. ``low``, ``high``: where all
+    values lie, whatever the data; None without such a bound."""
 
     values: Callable[[Log], Floats]
     doc: str
     better: int = 1
+    parts: Callable[[Log], Parts] | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 METRICS: Mapping[str, Metric] = {
-    "p_view": Metric(_p_view, "watched over shown items of a session"),
-    "n_like": Metric(_n_like, "items of a session rated 4 or more (of 5)"),
-    "p_like": Metric(_p_like, "items rated 4 or more (of 5) over shown items of a session"),
-    "n_exit": Metric(_n_exit, "the last page of a session"),
-    "s_sat": Metric(_s_sat, "satisfaction said in the exit interview, 1 to 10"),
-    "mean_rating": Metric(_mean_rating, "mean rating given in a session"),
-    "genre_entropy": Metric(_genre_entropy, "Shannon entropy of watched genres, bits", 0),
-    "repeat_rate": Metric(
-        _repeat_rate, "share of exposures of items this agent was shown before in this arm", -1
+    "p_view": Metric(
+        _p_view, "watched over shown items of a session", 1, _watched_of_shown, 0.0, 1.0
     ),
-    "return_intent": Metric(_return_intent, "how likely the agent says it comes back, 0 to 1"),
+    "n_like": Metric(_n_like, "items of a session rated 4 or more (of 5)", low=0.0),
+    "p_like": Metric(
+        _p_like,
+        "items rated 4 or more (of 5) over shown items of a session",
+        1,
+        _liked_of_shown,
+        0.0,
+        1.0,
+    ),
+    "n_exit": Metric(_n_exit, "the last page of a session", low=1.0),
+    "s_sat": Metric(_s_sat, "satisfaction said in the exit interview, 1 to 10", low=1.0, high=10.0),
+    "mean_rating": Metric(_mean_rating, "mean rating given in a session", 1, _ratings),
+    "genre_entropy": Metric(_genre_entropy, "Shannon entropy of watched genres, bits", 0, low=0.0),
+    "repeat_rate": Metric(
+        _repeat_rate,
+        "share of exposures of items this agent was shown before in this arm",
+        -1,
+        low=0.0,
+        high=1.0,
+    ),
+    "return_intent": Metric(
+        _return_intent, "how likely the agent says it comes back, 0 to 1", low=0.0, high=1.0
+    ),
 }
 """A metric is a function of the log with one value a session, and one line here."""
 
@@ -191,6 +228,19 @@ def values(log: Log) -> pd.DataFrame:
     out["failed"] = ~ok
     for name, metric in METRICS.items():
         out[name] = np.where(ok, metric.values(log), np.nan)
+    return out
+
+
+def parts(log: Log) -> pd.DataFrame:
+    """arm, round, agent and two columns for each ratio among the metrics (``p_view.top`` and
+    ``p_view.bottom``), rows as in :func:`values`; NaN where the session failed, 0 over 0 where
+    it had nothing to divide by."""
+    out = log.sessions[KEY].reset_index(drop=True)
+    ok = (log.sessions["outcome"] == OK).to_numpy(dtype=bool)
+    for name, metric in METRICS.items():
+        if metric.parts is not None:
+            for title, part in zip((TOP, BOTTOM), metric.parts(log), strict=True):
+                out[title.format(name)] = np.where(ok, part, np.nan)
     return out
 
 

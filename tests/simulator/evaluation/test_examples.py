@@ -6,7 +6,13 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["intervals", "offline", "simulated", "compare"])
+NAMES = """
+covariates intervals measure missing multiplicity offline paired power ratio sequential
+simulated verdicts
+""".split()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_examples(name: str) -> None:
     result = doctest.testmod(importlib.import_module(f"simulator.evaluation.{name}"))
     assert result.attempted > 0

@@ -1,0 +1,178 @@
+"""One metric of one arm against the control: every number of its record, without a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from . import power
+from .comparison import Comparison, Role
+from .covariates import Adjusted, adjusted
+from .intervals import Floats
+from .missing import Bounds, worst_and_best
+from .paired import Interval, paired
+from .power import POWER
+from .ratio import Ratio, ratio
+from .simulated import BOTTOM, TOP, Metric
+from .units import Sessions, Unit
+
+SMALL = 0.2
+"""Default margin of equivalence, in standard deviations of the control's agents: what
+Cohen (1988) calls a small effect. It is fixed before looking, unlike a margin taken from
+the interval's own width, which any amount of data would meet half of the time."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """How all pairs of arms are compared."""
+
+    control: str
+    confidence: float
+    unit: Unit
+    interval: Interval
+    planned: int | None
+    seed: int
+    margins: Mapping[str, float]
+    guardrails: Mapping[str, float]
+    primary: str | None
+
+    def role(self, metric: str) -> Role:
+        if metric == self.primary:
+            return "primary"
+        return "guardrail" if metric in self.guardrails else "secondary"
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """(units, k) covariates in the order of units, and the population's (k,) means."""
+
+    values: Floats
+    centre: Floats
+
+    @staticmethod
+    def of(found: Sessions, covariates: pd.DataFrame) -> Known:
+        keys = [name for name in ("world", "agent") if name in covariates]
+        table = covariates.set_index(keys).astype(np.float64)
+        _, first = np.unique(found.unit, return_index=True)
+        wanted = pd.DataFrame({"world": found.world[first], "agent": found.agent[first]})
+        index = pd.MultiIndex.from_frame(wanted) if len(keys) == 2 else pd.Index(wanted["agent"])
+        means = table.mean()
+        usable = means.index[means.notna()]
+        return Known(
+            table[usable].reindex(index).to_numpy(dtype=np.float64),
+            means[usable].to_numpy(dtype=np.float64),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A comparison without its verdict; (units,) its differences, NaN without a pair, and
+    the same with what covariates explain taken out."""
+
+    comparison: Comparison
+    differences: Floats
+    adjusted: Floats | None
+
+
+def minimum_detectable(standard_error: float, n: int, confidence: float) -> float:
+    """The true difference that a paired t test of this size finds with :data:`POWER`.
+
+    >>> round(minimum_detectable(1 / 100 ** 0.5, 100, 0.95), 3)  # s_d = 1, 100 agents
+    0.283
+    """
+    return power.detectable(n, POWER, confidence) * standard_error * float(np.sqrt(n))
+
+
+def measure(
+    ask: Question,
+    found: Sessions,
+    known: Known | None,
+    arm: str,
+    name: str,
+    metric: Metric,
+    with_ratio: bool,
+) -> Row:
+    b, a = found.pair(ask.control, arm, name)
+    pair = paired(b, a, ask.confidence, ask.interval, ask.planned, ask.seed)
+    detectable = minimum_detectable(pair.standard_error, pair.n, ask.confidence)
+    half = power.detectable(pair.n, POWER, ask.confidence) / 2
+    differences: Floats = a - b
+    by_covariates, alike = _adjusted(ask, differences, known) if known else (None, None)
+    comparison = Comparison(
+        metric=name,
+        control=ask.control,
+        arm=arm,
+        role=ask.role(name),
+        unit=ask.unit,
+        difference=pair.estimated.difference,
+        low=pair.estimated.low,
+        high=pair.estimated.high,
+        interval=ask.interval,
+        p=pair.estimated.p,
+        p_adjusted=np.nan,
+        verdict="",
+        minimum_detectable=detectable,
+        margin=ask.margins.get(name, SMALL * pair.spread),
+        mean=pair.mean,
+        control_mean=pair.control_mean,
+        n=pair.n,
+        missing=found.missing(ask.control, arm, name),
+        correlation=pair.correlation,
+        standard_error=pair.standard_error,
+        standard_error_unpaired=pair.standard_error_unpaired,
+        needed=power.needed(half, POWER, ask.confidence) if detectable > 0 else None,
+        ratio=_ratio(ask, found, arm, name) if with_ratio and metric.parts else None,
+        adjusted=by_covariates,
+        bounds=_bounds(found, ask.control, arm, name, metric),
+    )
+    return Row(comparison, differences, alike)
+
+
+def _adjusted(
+    ask: Question, differences: Floats, known: Known
+) -> tuple[Adjusted | None, Floats | None]:
+    there = ~np.isnan(differences)
+    if there.sum() < 2:
+        return None, None
+    result, alike = adjusted(
+        differences[there],
+        known.values[there],
+        known.centre,
+        ask.confidence,
+        ask.interval,
+        ask.planned,
+    )
+    out = np.full(len(differences), np.nan)
+    out[there] = alike
+    return result, out
+
+
+def _ratio(ask: Question, found: Sessions, arm: str, name: str) -> Ratio:
+    """Over sums, so each session counts by its size; sessions lost in one arm in neither."""
+    sides = [
+        [found.column(side, title.format(name)) for title in (TOP, BOTTOM)]
+        for side in (ask.control, arm)
+    ]
+    lost = np.isnan(np.sum([*sides[0], *sides[1]], axis=0))
+    control, own = (
+        (found.total(np.where(lost, np.nan, top)), found.total(np.where(lost, np.nan, bottom)))
+        for top, bottom in sides
+    )
+    return ratio(control, own, ask.confidence)
+
+
+def _bounds(found: Sessions, control: str, arm: str, name: str, metric: Metric) -> Bounds | None:
+    """None where nothing is missing, or anything could be."""
+    possible = found.met[control] | found.met[arm]
+    if metric.low is None or metric.high is None or found.missing(control, arm, name) == 0:
+        return None
+    if not possible.any():
+        return None
+    b, a = (found.column(side, name) for side in (control, arm))
+    ends = worst_and_best(b, a, metric.low, metric.high)
+    return Bounds(
+        *(float(np.nanmean(found.average(np.where(possible, end, np.nan)))) for end in ends)
+    )

@@ -1,0 +1,109 @@
+"""From sessions to units: what is compared is one number a unit and arm.
+
+An agent's number is the mean over its replicates; where agents learn from each other, the
+unit is the seeded world, and its number the mean over its agents (analysis of cluster means:
+Donner and Klar, Design and Analysis of Cluster Randomization Trials, 2000). Only sessions
+that have a value in both arms count on either side, so that pairs stay pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .intervals import Floats
+from .missing import Bools
+
+Unit = Literal["agent", "world"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sessions:
+    """All arms over the same S sessions (world, agent, replicate) of U units.
+
+    ``unit`` (S,) the unit's number, ``columns`` by arm (S, M) values of the named columns,
+    NaN where there is none; ``met`` by arm (S,): the session was opened; ``failed`` by arm.
+    ``agent``: (S,) numbers of agents, ``world`` (S,).
+    """
+
+    unit: npt.NDArray[np.int64]
+    units: int
+    agent: npt.NDArray[np.int64]
+    world: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+    columns: dict[str, Floats]
+    met: dict[str, Bools]
+    failed: dict[str, Bools]
+
+    def column(self, arm: str, name: str) -> Floats:
+        return self.columns[arm][:, self.names.index(name)]
+
+    def missing(self, control: str, arm: str, name: str) -> float:
+        """The share of the sessions opened in either arm that have no pair of values; 1 where
+        none was opened."""
+        possible = self.met[control] | self.met[arm]
+        gap = np.isnan(self.column(control, name)) | np.isnan(self.column(arm, name))
+        return float(gap[possible].mean()) if possible.any() else 1.0
+
+    def total(self, values: Floats) -> Floats:
+        """(U,) the sum over each unit's sessions that have a value; NaN without any."""
+        known = ~np.isnan(values)
+        count = np.bincount(self.unit[known], minlength=self.units)
+        total = np.bincount(self.unit[known], values[known], minlength=self.units)
+        return np.where(count > 0, total, np.nan)
+
+    def average(self, values: Floats) -> Floats:
+        """(U,) the mean over each unit's sessions that have a value; NaN without any."""
+        count = np.bincount(self.unit[~np.isnan(values)], minlength=self.units)
+        return self.total(values) / np.maximum(count, 1)
+
+    def pair(self, control: str, arm: str, name: str) -> tuple[Floats, Floats]:
+        """(U,) of the control and (U,) of the arm, over sessions with a value in both."""
+        b, a = self.column(control, name), self.column(arm, name)
+        either = np.isnan(a) | np.isnan(b)
+        return (
+            self.average(np.where(either, np.nan, b)),
+            self.average(np.where(either, np.nan, a)),
+        )
+
+
+def sessions(values: pd.DataFrame, names: Sequence[str], unit: Unit) -> Sessions:
+    """From one row a session: arm (ordered category), agent, and the columns in ``names``;
+    world, replicate (1 where there is no such column) and failed (False).
+
+    Raises ValueError where an arm has two rows for one session, as in rows of two rounds.
+    """
+    key = values.reindex(columns=["world", "agent", "replicate"]).fillna(1).astype(np.int64)
+    index = pd.MultiIndex.from_frame(key)
+    every = index.unique().sort_values()
+    columns, met, failed = {}, {}, {}
+    given = values["failed"] if "failed" in values else pd.Series(False, index=values.index)
+    for arm in values["arm"].cat.categories:
+        mine = (values["arm"] == arm).to_numpy(dtype=bool)
+        here = every.get_indexer(index[mine])
+        met[str(arm)] = np.bincount(here, minlength=len(every)) > 0
+        if met[str(arm)].sum() != len(here):
+            raise ValueError(f"arm {arm!r} has several rows for one world, agent and replicate")
+        whole = np.full((len(every), len(names)), np.nan)
+        whole[here] = values.loc[mine, list(names)].to_numpy(dtype=np.float64)
+        lost = np.zeros(len(every), dtype=np.bool_)
+        lost[here] = given[mine].to_numpy(dtype=bool)
+        columns[str(arm)], failed[str(arm)] = whole, lost
+    world, agent = (every.get_level_values(name).to_numpy() for name in ("world", "agent"))
+    by = [world] if unit == "world" else [world, agent]
+    number, seen = pd.factorize(pd.MultiIndex.from_arrays(by))
+    return Sessions(
+        np.asarray(number, dtype=np.int64),
+        len(seen),
+        agent,
+        world,
+        tuple(names),
+        columns,
+        met,
+        failed,
+    )
