@@ -1,0 +1,106 @@
+"""What a control says, and the paired numbers that all of them are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from ..evaluation.compare import MOST_MISSING
+from ..evaluation.intervals import Floats, mean_interval, standard_error, t_p_value
+from ..evaluation.simulated import METRICS
+
+State = Literal["pass", "fail", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of a control, with its interval and two-sided p where it has them."""
+
+    what: str
+    value: float
+    low: float = np.nan
+    high: float = np.nan
+    p: float = np.nan
+    n: int = 0
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control: ``sentence`` says what was found, ``rows`` the numbers, ``found`` what
+    figures and other programs need beside them. Where ``required``, there is no trust
+    while this one cannot tell."""
+
+    name: str
+    question: str
+    state: State
+    sentence: str
+    rows: tuple[Row, ...] = ()
+    found: Mapping[str, Any] = field(default_factory=dict)
+    required: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Every metric by agent (rows) and arm (columns); NaN where a value does not exist."""
+
+    by_metric: Mapping[str, pd.DataFrame]
+
+    @classmethod
+    def of(cls, measured: pd.DataFrame) -> Panel:
+        """From what ``evaluation.simulated.values`` gives, of one round."""
+        return cls(
+            {
+                name: measured.pivot_table(
+                    index="agent", columns="arm", values=name, observed=False, dropna=False
+                )
+                for name in METRICS
+            }
+        )
+
+    def values(self, metric: str, *arms: str) -> Floats:
+        """(n, arms) of the agents that have a value in each of these arms."""
+        frame = self.by_metric[metric][list(arms)].dropna()
+        return np.asarray(frame.to_numpy(dtype=np.float64))
+
+    def gain(self, metric: str, arm: str, other: str) -> Floats:
+        """(n,) by how much each agent is better off in ``arm``, in the metric's own units."""
+        both = self.values(metric, arm, other)
+        return np.asarray(direction(metric) * (both[:, 0] - both[:, 1]))
+
+    def lost(self, metric: str, *arms: str) -> float:
+        """The share of agents that lack a value in any of these arms."""
+        agents = len(self.by_metric[metric])
+        return 1 - len(self.values(metric, *arms)) / agents if agents else 1.0
+
+    def unusable(self, metric: str, *arms: str) -> str | None:
+        """Why nothing can be said of these arms: who is missing may differ from who is not."""
+        lost, left = self.lost(metric, *arms), len(self.values(metric, *arms))
+        if left < 2:
+            return f"{left} of the agents have a value of {metric} in all arms of this control."
+        if lost > MOST_MISSING:
+            return f"{lost:.1%} of the agents lack a value of {metric} in an arm of this control."
+        return None
+
+
+def direction(metric: str) -> int:
+    """1, or -1 where less of the metric is better."""
+    return -1 if METRICS[metric].better < 0 else 1
+
+
+def measured(what: str, values: Floats, confidence: float) -> Row:
+    """The mean of (n,) values of agents, with its t interval and the p of its being zero.
+
+    >>> row = measured("a difference", np.array([1.0, 2.0, 3.0]), 0.95)
+    >>> round(row.value, 3), round(row.low, 3), round(row.high, 3), round(row.p, 4), row.n
+    (2.0, -0.484, 4.484, 0.0742, 3)
+    """
+    found = mean_interval(values, confidence)
+    p = np.nan
+    if found.n > 1:
+        error = standard_error(np.asarray(values))
+        p = t_p_value(found.mean / error, found.n - 1) if error else float(found.mean == 0)
+    return Row(what, found.mean, found.low, found.high, p, found.n)

@@ -1,0 +1,140 @@
+"""Dose-response and extremes: less of a good ranking must be worth less, knowing everything
+must be best and knowing nothing worst."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..evaluation.compare import holm
+from ..evaluation.intervals import Floats, mean_interval
+from ..evaluation.simulated import METRICS
+from .control import Control, Panel, Row, direction, measured
+
+DOSES, EXTREMES = "dose-response", "extremes"
+_DOSES = "Does the audience like a good ranking less the more of it is random?"
+EXTREMES_ASKED = "Is the true ranking above all arms, and a random one below all?"
+
+
+def doses(
+    panel: Panel, primary: str, arms: Sequence[tuple[float, str]], confidence: float
+) -> Control:
+    """``arms``: (share of random items, arm), by rising share."""
+    share = np.array([dose for dose, _ in arms])
+    names = [name for _, name in arms]
+    if (why := panel.unusable(primary, *names)) is not None:
+        return Control(DOSES, _DOSES, "cannot tell", why)
+    values = panel.values(primary, *names)
+    level = [mean_interval(values[:, i], confidence) for i in range(len(arms))]
+    found = {
+        "of": names[0],
+        "metric": primary,
+        "doses": [
+            {"dose": dose, "mean": mean.mean, "low": mean.low, "high": mean.high}
+            for dose, mean in zip(share.tolist(), level, strict=True)
+        ],
+    }
+    up = direction(primary)
+    trend = measured(f"{primary}: change from 0 to 100 % random", slopes(share, values), confidence)
+    steps = [
+        measured(
+            f"{primary}: {share[i]:.0%} to {share[i + 1]:.0%}",
+            values[:, i + 1] - values[:, i],
+            confidence,
+        )
+        for i in range(len(arms) - 1)
+    ]
+    rows = [trend, *steps, *_other_trends(panel, primary, share, names, confidence)]
+    falls = up * trend.value < 0 and trend.p < 1 - confidence
+    corrected = holm([step.p for step in steps])
+    rising = [
+        step.what.partition(": ")[2]
+        for step, p in zip(steps, corrected, strict=True)
+        if up * step.value > 0 and p < 1 - confidence
+    ]
+    said = (
+        f"{primary} of {names[0]} goes from {level[0].mean:.3g} to {level[-1].mean:.3g} "
+        f"(trend {trend.value:+.3g}, {trend.low:+.3g} to {trend.high:+.3g})"
+    )
+    wrong = [step.what.partition(": ")[2] for step in steps if up * step.value > 0]
+    if not falls:
+        said = f"{said}: random items do not make it worse."
+    elif rising:
+        said = f"{said}: but from {', '.join(rising)} it gets better."
+    elif wrong:
+        said = f"{said}; from {', '.join(wrong)} it does not fall, within chance."
+    else:
+        said = f"{said}, falling at every step."
+    state = "pass" if falls and not rising else "fail"
+    return Control(DOSES, _DOSES, state, said, tuple(rows), found)
+
+
+def slopes(share: Floats, values: Floats) -> Floats:
+    """(n,) least-squares slope of each agent's (n, doses) values on the share.
+
+    >>> slopes(np.array([0.0, 0.5, 1.0]), np.array([[3.0, 2.0, 1.0], [1.0, 1.0, 1.0]])).tolist()
+    [-2.0, 0.0]
+    """
+    centred = share - share.mean()
+    return np.asarray(values @ centred / (centred @ centred))
+
+
+def extremes(
+    panel: Panel,
+    truth: Panel,
+    primary: str,
+    oracle: str,
+    random: str,
+    arms: Sequence[str],
+    confidence: float,
+) -> Control:
+    """``arms``: all but the two. An arm is only expected above the random one where its
+    ``truth`` (metric ``quality``) is, beyond doubt."""
+    if (why := panel.unusable(primary, oracle, random, *arms)) is not None:
+        return Control(EXTREMES, EXTREMES_ASKED, "cannot tell", why)
+    whole = measured(
+        f"{primary}: {oracle} over {random}", panel.gain(primary, oracle, random), confidence
+    )
+    pairs = [(oracle, arm) for arm in arms if _truly_above(truth, oracle, arm, confidence)]
+    pairs += [(arm, random) for arm in arms if _truly_above(truth, arm, random, confidence)]
+    rows = [
+        measured(f"{primary}: {a} over {b}", panel.gain(primary, a, b), confidence)
+        for a, b in pairs
+    ]
+    wrong = [row.what for row in rows if row.high < 0]
+    open_ = [row.what for row in rows if row.low <= 0 <= row.high]
+    found = {"oracle": oracle, "random": random}
+    said = (
+        f"{oracle} is {whole.value:+.3g} {primary} above {random} "
+        f"({whole.low:+.3g} to {whole.high:+.3g})"
+    )
+    rows.insert(0, whole)
+    if whole.low <= 0 or wrong:
+        which = ", ".join(wrong) if wrong else "the two are not told apart"
+        said = f"{said}: in the wrong order: {which}." if wrong else f"{said}: {which}."
+        return Control(EXTREMES, EXTREMES_ASKED, "fail", said, tuple(rows), found)
+    if open_:
+        said = f"{said}; not told apart: {', '.join(open_)}."
+        return Control(EXTREMES, EXTREMES_ASKED, "cannot tell", said, tuple(rows), found)
+    said = f"{said}; all {len(arms)} other arms stand between them, each beyond doubt."
+    return Control(EXTREMES, EXTREMES_ASKED, "pass", said, tuple(rows), found)
+
+
+def _truly_above(truth: Panel, one: str, other: str, confidence: float) -> bool:
+    both = truth.values("quality", one, other)
+    return mean_interval(both[:, 0] - both[:, 1], confidence).low > 0
+
+
+def _other_trends(
+    panel: Panel, primary: str, share: Floats, names: Sequence[str], confidence: float
+) -> list[Row]:
+    return [
+        measured(
+            f"{metric}: change from 0 to 100 % random",
+            slopes(share, panel.values(metric, *names)),
+            confidence,
+        )
+        for metric in METRICS
+        if metric != primary and panel.unusable(metric, *names) is None
+    ]
