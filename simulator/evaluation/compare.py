@@ -21,7 +21,7 @@ from .covariates import Adjusted
 from .measure import SMALL, Known, Question, Row, measure, minimum_detectable
 from .missing import Bounds
 from .multiplicity import holm, max_t
-from .paired import Estimated, Interval
+from .paired import FEWEST, Estimated, Interval
 from .power import POWER
 from .ratio import Ratio
 from .simulated import BOTTOM, METRICS, TOP, Metric
@@ -80,7 +80,7 @@ def compare(
     ``primary`` is tested apart: corrected over arms only. Each of ``guardrails`` (metric to
     margin) has to hold at its own level, as all of them must; all but the primary are
     corrected together. ``max-t`` becomes ``holm`` for anytime intervals, which no permutation
-    gives. ``margins`` by metric: what counts as no difference. ``planned``: units that an
+    gives, and with fewer than :data:`FEWEST` units, which cannot be permuted often enough. ``margins`` by metric: what counts as no difference. ``planned``: units that an
     anytime interval was planned for.
 
     ``covariates``: agent (and world) and numeric columns, a row for every agent of the
@@ -103,7 +103,7 @@ def compare(
     ]
     if refitted and unit == "agent":
         return [_without_inference(row.comparison, ask.guardrails) for row in rows]
-    if interval == "anytime" and correction == "max-t":
+    if correction == "max-t" and (interval == "anytime" or found.units < FEWEST):
         correction = "holm"
     p_adjusted = np.full(len(rows), np.nan)
     for family in (True, False):

@@ -13,7 +13,7 @@ from .comparison import Comparison, Role
 from .covariates import Adjusted, adjusted
 from .intervals import Floats
 from .missing import Bounds, worst_and_best
-from .paired import Interval, paired
+from .paired import FEWEST, Interval, paired
 from .power import POWER
 from .ratio import Ratio, ratio
 from .simulated import BOTTOM, TOP, Metric
@@ -110,7 +110,7 @@ def measure(
         difference=pair.estimated.difference,
         low=pair.estimated.low,
         high=pair.estimated.high,
-        interval=ask.interval,
+        interval="t" if ask.interval == "bca" and pair.n < FEWEST else ask.interval,
         p=pair.estimated.p,
         p_adjusted=np.nan,
         verdict="",

@@ -19,6 +19,10 @@ from .sequential import looks
 
 Interval = Literal["t", "bca", "anytime"]
 
+FEWEST = 8
+"""Pairs from which to resample: with n pairs no sign-flip test can give less than 2 / 2^n, so
+that with five nothing could ever be found at 5 %. Below, Student's t is used instead."""
+
 RESAMPLES = 9_999
 """Of the bootstrap."""
 
@@ -96,12 +100,13 @@ def estimate(
     planned: int | None = None,
     seed: int = 0,
 ) -> Estimated:
-    """The mean of (n >= 2,) differences, none NaN."""
+    """The mean of (n >= 2,) differences, none NaN; ``bca`` from :data:`FEWEST` on."""
+    student = mean_interval(differences, confidence)
     if interval == "anytime":
         last = looks(differences, planned or len(differences), confidence)
-        return Estimated(*(float(part[-1]) for part in (last.mean, last.low, last.high, last.p)))
-    student = mean_interval(differences, confidence)
-    if interval == "bca":
+        low, high, p = (float(part[-1]) for part in (last.low, last.high, last.p))
+        return Estimated(student.mean, low, high, p)
+    if interval == "bca" and len(differences) >= FEWEST:
         low, high = _bca(differences, confidence, seed)
         return Estimated(student.mean, low, high, sign_flip_p(differences, seed=seed))
     error = standard_error(differences)

@@ -21,8 +21,9 @@ def one(control: list[float], arm: list[float], **settings: object) -> Compariso
     """The comparison of a single metric, p_view unless ``metric`` names another."""
     name = str(settings.pop("metric", "p_view"))
     values = measured(MF={name: control}, New={name: arm})
-    failed = settings.pop("failed", {})
-    values["failed"] = values["agent"] < values["arm"].astype(str).map(failed).fillna(0) * len(arm)  # type: ignore[arg-type]
+    shares: dict[str, float] = settings.pop("failed", {})  # type: ignore[assignment]
+    first = values["arm"].map(lambda side: shares.get(str(side), 0.0) * len(arm))
+    values["failed"] = values["agent"] < first.astype(np.float64)
     (found,) = compare(values, "MF", metrics={name: METRICS[name]}, **settings)  # type: ignore[arg-type]
     return found
 

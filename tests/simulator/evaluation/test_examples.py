@@ -5,11 +5,10 @@ import importlib
 
 import pytest
 
-
-NAMES = """
-covariates intervals measure missing multiplicity offline paired power ratio sequential
-simulated verdicts
-""".split()
+NAMES = [
+    *("components", "covariates", "intervals", "measure", "missing", "multiplicity", "offline"),
+    *("paired", "power", "ratio", "sequential", "simulated", "slices", "verdicts"),
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
