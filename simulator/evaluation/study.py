@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,11 +13,15 @@ from ..errors import InputError
 from ..storage import families, queries
 from ..storage.queries import Run
 from ..storage.store import Store
-from .compare import Unit
-from .simulated import METRICS, Log, values
+from .simulated import METRICS, Log, parts, values
+from .units import Unit
 
 PRIMARY = "s_sat"
 """The primary metric of a scenario that names none."""
+
+
+TRAITS = ("activity_value", "diversity_value", "conformity_value")
+"""What is known of an agent before it meets an arm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,34 +96,54 @@ class Study:
     def values(self) -> pd.DataFrame:
         """arm (ordered category), round, agent, failed, world, replicate, and a column a
         metric: a row for each session of every member, NaN where undefined."""
-        parts = [
+        return self._joined(
             values(self.logs[run.name]).assign(world=run.world, replicate=run.replicate)
             for run in self.members
+        )
+
+    @cached_property
+    def parts(self) -> pd.DataFrame:
+        """``simulated.parts`` of every member, with world and replicate."""
+        return self._joined(
+            parts(self.logs[run.name]).assign(world=run.world, replicate=run.replicate)
+            for run in self.members
+        )
+
+    @cached_property
+    def covariates(self) -> pd.DataFrame | None:
+        """world, agent and the traits' own values, which were there before any arm; a row for
+        each agent of the audience. None where none are known."""
+        frames = [
+            queries.agents(self.store, run.name)[["agent", *TRAITS]].assign(world=run.world)
+            for run in self.firsts
         ]
-        return self._joined(parts)
+        known = pd.concat(frames, ignore_index=True).dropna(axis=1, how="all")
+        return known if len(known) and set(known) & set(TRAITS) else None
 
     @cached_property
     def sessions(self) -> pd.DataFrame:
         """``queries.sessions`` of every member, with world and replicate."""
-        parts = [
+        return self._joined(
             self.logs[run.name].sessions.assign(world=run.world, replicate=run.replicate)
             for run in self.members
-        ]
-        return self._joined(parts)
+        )
 
     @cached_property
     def offline(self) -> pd.DataFrame:
         """``queries.offline`` of each world's first member (replicates train alike), with
         ``world``."""
-        firsts = {run.world: run for run in reversed(self.members)}
-        parts = [
-            queries.offline(self.store, run.name).assign(world=world)
-            for world, run in sorted(firsts.items())
-        ]
-        return self._joined(parts)
+        return self._joined(
+            queries.offline(self.store, run.name).assign(world=run.world) for run in self.firsts
+        )
 
-    def _joined(self, parts: list[pd.DataFrame]) -> pd.DataFrame:
-        out = pd.concat([part.astype({"arm": str}) for part in parts], ignore_index=True)
+    @property
+    def firsts(self) -> list[Run]:
+        """The first member of each world: replicates have its people and its training."""
+        by_world = {run.world: run for run in reversed(self.members)}
+        return [by_world[world] for world in sorted(by_world)]
+
+    def _joined(self, frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+        out = pd.concat([frame.astype({"arm": str}) for frame in frames], ignore_index=True)
         return out.assign(arm=pd.Categorical(out["arm"], categories=self.arms, ordered=True))
 
     def learned(self, arm: str) -> bool:

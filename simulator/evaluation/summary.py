@@ -170,7 +170,9 @@ def comparisons(
         margins=said["margins"],
         interval="anytime" if anytime else said["interval"],
         planned=int(study.scenario["agents"]["count"]) if anytime else None,
-        adjust=said["adjust"],
+        adjust=said["adjust"] and study.covariates is not None,
+        parts=study.parts[study.parts["round"] == number],
+        covariates=study.covariates,
         seed=study.first.seed,
     )
 
