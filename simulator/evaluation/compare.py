@@ -80,8 +80,9 @@ def compare(
     ``primary`` is tested apart: corrected over arms only. Each of ``guardrails`` (metric to
     margin) has to hold at its own level, as all of them must; all but the primary are
     corrected together. ``max-t`` becomes ``holm`` for anytime intervals, which no permutation
-    gives, and with fewer than :data:`FEWEST` units, which cannot be permuted often enough. ``margins`` by metric: what counts as no difference. ``planned``: units that an
-    anytime interval was planned for.
+    gives, and with fewer than :data:`FEWEST` units, which cannot be permuted often enough.
+    ``margins`` by metric: what counts as no difference. ``planned``: units that an anytime
+    interval was planned for.
 
     ``covariates``: agent (and world) and numeric columns, a row for every agent of the
     population that the answer is for, at least of those who played; units that are worlds

@@ -24,7 +24,7 @@ MOST = 2**53
 """Pairs beyond which a number needed is not told apart from infinitely many."""
 
 _NORMAL_FROM = 100_000
-"""Degrees of freedom from which the normal distribution is the same to five digits; the
+"""Degrees of freedom from which the normal distribution is the same to four digits; the
 noncentral t is slow and less exact there."""
 
 
