@@ -74,7 +74,6 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Train the arms, simulate, evaluate and write a report."""
-    from .family import play
     from .progress import Progress
     from .scenario import load
 
@@ -86,15 +85,7 @@ def run(
     progress = Progress(verbose=verbose)
     _make_folder(out)
     with _open(store) as opened:
-        finished = play(
-            chosen,
-            str(scenario),
-            opened,
-            name=name,
-            checkpoints=out / "checkpoints",
-            progress=progress,
-            on_member=lambda member: _member_report(opened, member, out, progress),
-        )
+        finished = _play(chosen, str(scenario), opened, name, out, progress)
         _report(opened, finished, out, progress, as_json=as_json)
 
 
@@ -143,6 +134,40 @@ def validate(scenario: ScenarioArgument, overrides: SetOption = None) -> None:
         f"{len(world.dataset.interactions):,} interactions, {len(world.audience):,} agents, "
         f"{len(chosen.arms)} arms: {', '.join(arm.name for arm in chosen.arms)}{several}"
     )
+
+
+@app.command()
+def audit(
+    scenario: ScenarioArgument,
+    overrides: SetOption = None,
+    agents: AgentsOption = None,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=20, help="Of an arm against itself, other draws.")
+    ] = 200,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the page goes.")] = OUT,
+    store: StoreOption = STORE,
+    verbose: VerboseOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Controls: can this audience be trusted for this question?"""
+    from .audit import command
+    from .progress import Progress
+    from .scenario import load
+
+    chosen = load(scenario, _with_agents(overrides, agents))
+    _find_own_code(scenario)
+    _make_folder(out)
+    with _open(store) as opened:
+        code = command.run(
+            chosen,
+            str(scenario),
+            opened,
+            out,
+            repeats=repeats,
+            progress=Progress(verbose=verbose),
+            as_json=as_json,
+        )
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -245,6 +270,55 @@ def show(run: RunArgument, store: StoreOption = STORE, as_json: JsonOption = Fal
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         for block in terminal.run_page(summary):
+            _print(block)
+
+
+@app.command()
+def compare(
+    what: Annotated[
+        str, typer.Argument(metavar="SCENARIO|RUN", help="A run's name, or a scenario.")
+    ],
+    control: Annotated[
+        str | None, typer.Option("--control", metavar="ARM", help="Instead of the scenario's.")
+    ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option("--metric", metavar="NAME", help="Only this one; may be repeated."),
+    ] = None,
+    slices: Annotated[
+        bool, typer.Option("--slices", help="Also parts of the audience; exploratory.")
+    ] = False,
+    overrides: SetOption = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports go.")] = OUT,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Arms against the control: health, verdicts, and what could not have been seen. A
+    scenario that was not run yet is run first."""
+    from . import comparing
+    from .progress import Progress
+    from .report import terminal_ab
+
+    given = overrides or []
+    comparing.check_metrics(metrics or [])
+    with _open(store) as opened:
+        name = comparing.in_store(opened, what, given)
+        if name is None:
+            asked = comparing.scenario(opened, what, given)
+            _find_own_code(Path(what))
+            name = comparing.played(opened, asked, control)
+            if name is None:
+                progress = Progress()
+                _make_folder(out)
+                name = _play(asked, what, opened, None, out, progress)
+                _write_report(opened, name, out, progress)
+        document = comparing.document(
+            opened, name, control=control, metrics=metrics or [], slices=slices
+        )
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        for block in terminal_ab.blocks(document, every=bool(metrics)):
             _print(block)
 
 
@@ -357,6 +431,23 @@ def _open(url: str, *, must_exist: bool = False) -> Store:
     return Store.open(url, create=not must_exist)
 
 
+def _play(
+    scenario: Scenario, file: str, store: Store, name: str | None, out: Path, progress: Any
+) -> str:
+    """Run a scenario, or the runs of its family; returns the name."""
+    from .family import play
+
+    return play(
+        scenario,
+        file,
+        store,
+        name=name,
+        checkpoints=out / "checkpoints",
+        progress=progress,
+        on_member=lambda member: _member_report(store, member, out, progress),
+    )
+
+
 def _worlds(scenario: Scenario) -> str:
     return f"{scenario.worlds} x {scenario.agents.replicates} (worlds x replicates)"
 
@@ -371,18 +462,23 @@ def _member_report(store: Store, name: str, out: Path, progress: Any) -> None:
 
 def _report(store: Store, name: str, out: Path, progress: Any, *, as_json: bool) -> None:
     from .report import terminal
-    from .report.write import write
 
-    page = write(store, name, out / name)
+    page = _write_report(store, name, out, progress)
     summary = json.loads((page.parent / "summary.json").read_text(encoding="utf-8"))
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         _print(terminal.dual_table(summary))
         _print(terminal.comparisons_table(summary))
-    progress.say(f"report: {page}")
-    if not as_json:
         typer.echo(f"Report: {page}")
+
+
+def _write_report(store: Store, name: str, out: Path, progress: Any) -> Path:
+    from .report.write import write
+
+    page = write(store, name, out / name)
+    progress.say(f"report: {page}")
+    return page
 
 
 def _print(renderable: Any) -> None:

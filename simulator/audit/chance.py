@@ -70,8 +70,8 @@ def other_draws(
     found |= {"band": [low / row.n, high / row.n]}
     count = round(row.value * row.n)
     said = (
-        f"{primary} seemed to differ in {count} of {row.n} repeats ({row.value:.1%}) where nothing "
-        f"does; {low / row.n:.1%} to {high / row.n:.1%} is what a test at {alpha:.0%} gives."
+        f"{primary} seemed to differ in {count} of {row.n} repeats ({100 * row.value:.1f} %) where "
+        f"nothing does; a test at {100 * alpha:g} % does so in {low} to {high}."
     )
     if bool((np.asarray(p_values[primary]) == 1.0).all()):
         said = f"{primary} does not depend on chance: all {row.n} repeats differ by exactly zero."

@@ -12,13 +12,15 @@ import pandas as pd
 from ..evaluation.compare import MOST_MISSING
 from ..evaluation.intervals import Floats, mean_interval, standard_error, t_p_value
 from ..evaluation.simulated import METRICS
+from ..report.wording import signed
 
 State = Literal["pass", "fail", "cannot tell"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One number of a control, with its interval and two-sided p where it has them."""
+    """One number of a control, with its interval and two-sided p where it has them;
+    ``change``: it is a difference, whose sign is to be seen."""
 
     what: str
     value: float
@@ -26,6 +28,7 @@ class Row:
     high: float = np.nan
     p: float = np.nan
     n: int = 0
+    change: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,15 +95,22 @@ def direction(metric: str) -> int:
 
 
 def measured(what: str, values: Floats, confidence: float) -> Row:
-    """The mean of (n,) values of agents, with its t interval and the p of its being zero.
+    """The mean difference of (n,) agents, with its t interval and the p of its being zero;
+    agents without a value (NaN) are left out.
 
     >>> row = measured("a difference", np.array([1.0, 2.0, 3.0]), 0.95)
     >>> round(row.value, 3), round(row.low, 3), round(row.high, 3), round(row.p, 4), row.n
     (2.0, -0.484, 4.484, 0.0742, 3)
     """
-    found = mean_interval(values, confidence)
+    known = values[~np.isnan(values)]
+    found = mean_interval(known, confidence)
     p = np.nan
     if found.n > 1:
-        error = standard_error(np.asarray(values))
+        error = standard_error(known)
         p = t_p_value(found.mean / error, found.n - 1) if error else float(found.mean == 0)
-    return Row(what, found.mean, found.low, found.high, p, found.n)
+    return Row(what, found.mean, found.low, found.high, p, found.n, change=True)
+
+
+def between(row: Row, digits: int = 2) -> str:
+    """The interval as text: "+0.51 to +0.76"."""
+    return f"{signed(row.low, digits)} to {signed(row.high, digits)}"

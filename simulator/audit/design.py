@@ -89,7 +89,7 @@ def design(base: Scenario, best: str, file: str, *, truth_known: bool) -> Design
         return new
 
     def diluted(name: str, doses: Sequence[float]) -> list[tuple[float, str]]:
-        return [(d, vary(name, f"{d:.0%} random", dilute=d) if d else name) for d in doses]
+        return [(d, vary(name, f"{100 * d:g} % random", dilute=d) if d else name) for d in doses]
 
     control = base.control
     same = (
@@ -103,7 +103,8 @@ def design(base: Scenario, best: str, file: str, *, truth_known: bool) -> Design
     orders = {
         order: vary(best, f"mixed, {order}", order=order, dilute=ON_SLOTS) for order in _ORDERS
     }
-    oracle, ladder = None, ()
+    oracle: str | None = None
+    ladder: tuple[str, ...] = ()
     if truth_known:
         oracle = next(iter(_plain(base.arms, ORACLE)), None)
         if oracle is None:

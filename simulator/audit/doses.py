@@ -10,7 +10,8 @@ import numpy as np
 from ..evaluation.compare import holm
 from ..evaluation.intervals import Floats, mean_interval
 from ..evaluation.simulated import METRICS
-from .control import Control, Panel, Row, direction, measured
+from ..report.wording import signed
+from .control import Control, Panel, Row, State, between, direction, measured
 
 DOSES, EXTREMES = "dose-response", "extremes"
 _DOSES = "Does the audience like a good ranking less the more of it is random?"
@@ -39,7 +40,7 @@ def doses(
     trend = measured(f"{primary}: change from 0 to 100 % random", slopes(share, values), confidence)
     steps = [
         measured(
-            f"{primary}: {share[i]:.0%} to {share[i + 1]:.0%}",
+            f"{primary}: {100 * share[i]:g} to {100 * share[i + 1]:g} % random",
             values[:, i + 1] - values[:, i],
             confidence,
         )
@@ -49,15 +50,15 @@ def doses(
     falls = up * trend.value < 0 and trend.p < 1 - confidence
     corrected = holm([step.p for step in steps])
     rising = [
-        step.what.partition(": ")[2]
+        _doses_of(step)
         for step, p in zip(steps, corrected, strict=True)
         if up * step.value > 0 and p < 1 - confidence
     ]
     said = (
         f"{primary} of {names[0]} goes from {level[0].mean:.3g} to {level[-1].mean:.3g} "
-        f"(trend {trend.value:+.3g}, {trend.low:+.3g} to {trend.high:+.3g})"
+        f"(trend {signed(trend.value, 2)}, {between(trend)})"
     )
-    wrong = [step.what.partition(": ")[2] for step in steps if up * step.value > 0]
+    wrong = [_doses_of(step) for step in steps if up * step.value > 0]
     if not falls:
         said = f"{said}: random items do not make it worse."
     elif rising:
@@ -66,8 +67,12 @@ def doses(
         said = f"{said}; from {', '.join(wrong)} it does not fall, within chance."
     else:
         said = f"{said}, falling at every step."
-    state = "pass" if falls and not rising else "fail"
+    state: State = "pass" if falls and not rising else "fail"
     return Control(DOSES, _DOSES, state, said, tuple(rows), found)
+
+
+def _doses_of(step: Row) -> str:
+    return step.what.partition(": ")[2]
 
 
 def slopes(share: Floats, values: Floats) -> Floats:
@@ -105,19 +110,16 @@ def extremes(
     wrong = [row.what for row in rows if row.high < 0]
     open_ = [row.what for row in rows if row.low <= 0 <= row.high]
     found = {"oracle": oracle, "random": random}
-    said = (
-        f"{oracle} is {whole.value:+.3g} {primary} above {random} "
-        f"({whole.low:+.3g} to {whole.high:+.3g})"
-    )
+    said = f"{oracle} gains {signed(whole.value, 2)} {primary} over {random} ({between(whole)})"
     rows.insert(0, whole)
     if whole.low <= 0 or wrong:
-        which = ", ".join(wrong) if wrong else "the two are not told apart"
-        said = f"{said}: in the wrong order: {which}." if wrong else f"{said}: {which}."
+        which = f"in the wrong order: {', '.join(wrong)}" if wrong else "the two are alike to it"
+        said = f"{said}; {which}."
         return Control(EXTREMES, EXTREMES_ASKED, "fail", said, tuple(rows), found)
     if open_:
         said = f"{said}; not told apart: {', '.join(open_)}."
         return Control(EXTREMES, EXTREMES_ASKED, "cannot tell", said, tuple(rows), found)
-    said = f"{said}; all {len(arms)} other arms stand between them, each beyond doubt."
+    said = f"{said}; the {len(arms)} other arms stand between them, each beyond doubt."
     return Control(EXTREMES, EXTREMES_ASKED, "pass", said, tuple(rows), found)
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 
 from ..evaluation.intervals import Floats
 from ..randomness import stream
+from ..report.wording import signed
 from ..scenario import Order
 from .control import Control, Row, measured
 
@@ -38,12 +39,7 @@ def slots(
     """
     seen = exposures[exposures["watched"].notna()]
     by_order = {order: seen[seen["arm"] == arm] for order, arm in orders.items()}
-    rates = {
-        order: [
-            {"slot": int(slot), **_rate(rows, confidence)} for slot, rows in frame.groupby("slot")
-        ]
-        for order, frame in by_order.items()
-    }
+    rates = {order: _by_slot(frame, confidence) for order, frame in by_order.items()}
     found: dict[str, Any] = {"arms": dict(orders), "rates": rates}
     frame = by_order["shuffled"]
     merit, of = _merit(frame)
@@ -55,19 +51,20 @@ def slots(
     watched = frame["watched"].to_numpy(dtype=np.float64)
     height = -frame["slot"].to_numpy(dtype=np.float64)
     found["merit"] = of
-    auc = _compared(height, merit, watched, frame["agent"].to_numpy(), confidence, seed)
-    by_slot, by_merit, apart = auc
+    by_slot, by_merit, apart = _compared(
+        height, merit, watched, frame["agent"].to_numpy(), confidence, seed
+    )
     rows += [
         Row("watching told by slot, AUC", *by_slot),
         Row(f"watching told by {of}, AUC", *by_merit),
-        Row("merit over slot, AUC", *apart),
+        Row("merit over slot, AUC", *apart, change=True),
         Row("variance of watching explained by slot", explained(height, watched)),
         Row(f"variance of watching explained by {of}", explained(_cut(merit), watched)),
     ]
     said = (
         f"Slot tells what is watched with an AUC of {by_slot[0]:.2f}, {of} with {by_merit[0]:.2f} "
-        f"(difference {apart[0]:+.2f}, {apart[1]:+.2f} to {apart[2]:+.2f}); the top slot is "
-        f"watched {rows[0].value:+.1%} more than the last"
+        f"(difference {signed(apart[0], 2)}, {signed(apart[1], 2)} to {signed(apart[2], 2)}); "
+        f"watched in the top slot {signed(100 * rows[0].value, 1)} points more than in the last"
     )
     if apart[2] < 0:
         said = f"{said}: position decides more than the item does."
@@ -139,6 +136,12 @@ def _merit(frame: pd.DataFrame) -> tuple[Floats | None, str]:
 def _cut(merit: Floats) -> npt.NDArray[Any]:
     """As many groups as there are slots on an average page, so that both explain alike."""
     return np.searchsorted(np.quantile(merit, [0.25, 0.5, 0.75]), merit)
+
+
+def _by_slot(frame: pd.DataFrame, confidence: float) -> list[dict[str, float]]:
+    """By slot from the top: how often it was watched."""
+    top_down = sorted(frame["slot"].unique().tolist())
+    return [{"slot": slot, **_rate(frame[frame["slot"] == slot], confidence)} for slot in top_down]
 
 
 def _rate(rows: pd.DataFrame, confidence: float) -> dict[str, float]:

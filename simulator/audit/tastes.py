@@ -4,7 +4,8 @@ gives to their own."""
 from __future__ import annotations
 
 from ..evaluation.simulated import METRICS
-from .control import Control, Panel, Row, direction, measured
+from ..report.wording import signed
+from .control import Control, Panel, Row, between, direction, measured
 
 NAME = "swapped tastes"
 _QUESTION = "Is the gain of the personalised arm lost on agents with somebody else's tastes?"
@@ -35,8 +36,7 @@ def swapped(
         if metric != primary and panel.unusable(metric, *arms) is None:
             rows += _gains(panel, metric, personal, popular, confidence)
     said = (
-        f"{personal[0]} gains {own.value:+.3g} {primary} over {popular[0]} "
-        f"({own.low:+.3g} to {own.high:+.3g})"
+        f"{personal[0]} gains {signed(own.value, 2)} {primary} over {popular[0]} ({between(own)})"
     )
     if own.low <= 0:
         said = f"{said}: there is no clear gain to lose."
@@ -44,15 +44,15 @@ def swapped(
     share = gone.value / own.value
     found["share_lost"] = share
     said = (
-        f"{said}; with swapped tastes {others.value:+.3g}, so {share:.0%} of it is gone "
-        f"({gone.low:+.3g} to {gone.high:+.3g})"
+        f"{said}, with swapped tastes {signed(others.value, 2)}: {100 * share:.0f} % of the gain "
+        f"is lost ({between(gone)})"
     )
     if gone.low > 0 and share > MOST:
         return Control(NAME, _QUESTION, "pass", f"{said}.", tuple(rows), found)
     if gone.low <= 0 and gone.high >= own.value:
-        said = f"{said}: too few agents to tell a lost gain from a kept one."
+        said = f"{said}; too few agents to tell a lost gain from a kept one."
         return Control(NAME, _QUESTION, "cannot tell", said, tuple(rows), found)
-    said = f"{said}: the audience does not need its own tastes to prefer the personalised arm."
+    said = f"{said}; the audience does not need its own tastes to prefer the personalised arm."
     return Control(NAME, _QUESTION, "fail", said, tuple(rows), found)
 
 

@@ -19,7 +19,7 @@ from ..dilution import lists
 from ..evaluation.intervals import Floats
 from ..randomness import stream
 from ..world import World, without
-from .control import Control, Panel, Row, direction
+from .control import Control, Panel, Row, State, direction
 
 NAME = "agreement with the truth"
 ASKED = "Does the audience put arms of known quality in their true order?"
@@ -119,13 +119,16 @@ def agreement(
     beside = "; ".join(
         f"offline {name} {one.tau[0]:.2f}" for name, one in by_source.items() if name != primary
     )
+    if np.isnan(ours.tau[0]):
+        said = f"All {len(arms)} arms have the same {primary}: their order is not to be seen."
+        return Control(NAME, ASKED, "fail", said, tuple(rows), found)
     said = (
         f"{len(arms)} arms: Kendall's tau of {primary} with the truth {ours.tau[0]:.2f} "
-        f"({ours.tau[1]:.2f} to {ours.tau[2]:.2f}{'; ' + beside if beside else ''}); it would ship "
-        f"{ours.chosen}, {ours.regret[0]:.3f} below the best"
+        f"({ours.tau[1]:.2f} to {ours.tau[2]:.2f}{'; ' + beside if beside else ''}). Of the "
+        f"candidates it would ship {ours.chosen}, worth {ours.regret[0]:.3f} less than the best"
     )
-    state = "pass" if ours.tau[1] > 0 else "fail"
-    said += "." if state == "pass" else ": its order is not clearly the true one."
+    state: State = "pass" if ours.tau[1] > 0 else "fail"
+    said += "." if state == "pass" else "; its order is not clearly the true one."
     return Control(NAME, ASKED, state, said, tuple(rows), found)
 
 
