@@ -50,8 +50,8 @@ def panel(
 ) -> list[Check]:
     """The checks of one round, in the order in which they are read.
 
-    ``usage`` by arm: calls and cached; ``audit``: state (passed, failed) and text of the
-    A/A control of this audience, None where it was not run.
+    ``usage`` by arm: calls and cached; ``audit``: what ``audit.state`` found of this audience,
+    None where no A/A control of it was run.
     """
     now = study.sessions[study.sessions["round"] == round_]
     values = study.values[study.values["round"] == round_]
@@ -222,12 +222,20 @@ def _cache(usage: Mapping[str, Mapping[str, Any]]) -> Check:
 
 
 def _audit(study: Study, audit: Mapping[str, Any] | None) -> Check:
+    """Whether the same arm twice under the same luck gave the same."""
+    name, title = "audit", "A/A control"
     if audit is None:
         file = study.first.scenario_file
-        text = f"Not run for this audience: audition audit {file}"
-        return Check("audit", "A/A control", "attention", text)
-    state: State = "ok" if audit["state"] == "passed" else "stop"
-    return Check("audit", "A/A control", state, str(audit["text"]))
+        return Check(name, title, "attention", f"Not run for this audience: audition audit {file}")
+    met = f"{audit['agents']:,} agents met the same arm twice (run {audit['run']})"
+    if audit["identical"]:
+        return Check(name, title, "ok", f"Passed: {met}, under the same luck, and did the same.")
+    differing = ", ".join(f"{n:,} {what}" for what, n in audit["differing"].items() if n)
+    text = (
+        f"Failed: {met}, under the same luck, but {differing} differ: something else than the "
+        "arm decides what agents do."
+    )
+    return Check(name, title, "stop", text)
 
 
 def _correlation(primary: Sequence[Comparison]) -> Check:

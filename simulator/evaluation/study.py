@@ -110,14 +110,18 @@ class Study:
         )
 
     @cached_property
+    def people(self) -> pd.DataFrame:
+        """``queries.agents`` of each world's first member, with ``world``."""
+        frames = [
+            queries.agents(self.store, run.name).assign(world=run.world) for run in self.firsts
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    @property
     def covariates(self) -> pd.DataFrame | None:
         """world, agent and the traits' own values, which were there before any arm; a row for
         each agent of the audience. None where none are known."""
-        frames = [
-            queries.agents(self.store, run.name)[["agent", *TRAITS]].assign(world=run.world)
-            for run in self.firsts
-        ]
-        known = pd.concat(frames, ignore_index=True).dropna(axis=1, how="all")
+        known = self.people[["world", "agent", *TRAITS]].dropna(axis=1, how="all")
         return known if len(known) and set(known) & set(TRAITS) else None
 
     @cached_property

@@ -6,7 +6,7 @@ this file. Everything in it is read from the store.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,11 +16,13 @@ from ..errors import InputError
 from ..storage import queries
 from ..storage.plain import plain
 from ..storage.store import Store
-from . import canary, feedback, health
+from . import canary, feedback, health, looking
 from .compare import Comparison, compare
+from .components import components
 from .intervals import mean_interval
 from .offline import described
 from .simulated import METRICS, failures
+from .slices import Slice, slices
 from .study import Study, per_unit, read
 
 SCHEMA = "audition.summary/1"
@@ -70,6 +72,13 @@ def document(study: Study, *, control: str | None = None) -> dict[str, Any]:
             for check in health.panel(study, last, comparisons, against, usage, _audit(study))
         ],
     }
+    if comparisons and against is not None:
+        measured = study.values[study.values["round"] == last]
+        out["slices"] = [asdict(part) for part in sliced(study, against, last)]
+        if study.replicates > 1:
+            out["components"] = [asdict(split) for split in components(measured, against)]
+        if study.evaluation["stop"] == "anytime":
+            out["looks"] = [asdict(look) for look in looking.at_each(study, measured, against)]
     if study.family:
         out["members"] = [_member(run) for run in study.members]
     if len(by_round) > 1:
@@ -177,6 +186,23 @@ def comparisons(
     )
 
 
+def sliced(
+    study: Study, control: str, number: int, metrics: Sequence[str] | None = None
+) -> list[Slice]:
+    """Exploratory: one round's arms in parts of the audience; of the primary metric when
+    ``metrics`` is None."""
+    chosen = metrics or [study.evaluation["primary"]]
+    return slices(
+        study.values[study.values["round"] == number],
+        control,
+        study.people,
+        confidence=study.confidence,
+        unit=study.unit,
+        refitted=study.coupled(number),
+        metrics={name: METRICS[name] for name in chosen if name in METRICS},
+    )
+
+
 def _canary(study: Study) -> dict[str, Any]:
     """What was planted, and how much it shifted what agents did; of the first member."""
     planted = study.first.dataset["canary"]["items"]
@@ -190,8 +216,11 @@ def _canary(study: Study) -> dict[str, Any]:
     return {"text": text, "items": len(planted), "shifts": [asdict(shift) for shift in found]}
 
 
-def _audit(study: Study) -> Mapping[str, Any] | None:
-    return None
+def _audit(study: Study) -> dict[str, Any] | None:
+    """What the latest A/A control of this audience found; None where none was run."""
+    from ..audit.state import state  # it reads studies too
+
+    return state(study.store, study.first)
 
 
 def _run(study: Study) -> dict[str, Any]:

@@ -64,11 +64,19 @@ def comparison_groups(summary: Mapping[str, Any], order: Sequence[str]) -> list[
     return [
         {
             "metric": metric,
+            "role": rows[0]["role"],
             "words": wording(metric),
             "rows": [_row(row, wording(metric).digits, _reach(rows)) for row in rows],
         }
         for metric, rows in sorted(groups.items(), key=lambda entry: order.index(entry[0]))
     ]
+
+
+def metric_order(summary: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """The primary metric first, then guardrails, then as ``names`` stand."""
+    role = {row["metric"]: row["role"] for row in summary.get("comparisons", [])}
+    places = {"primary": 0, "guardrail": 1}
+    return sorted(names, key=lambda name: places.get(role.get(name, ""), 2))
 
 
 def _reach(rows: list[Mapping[str, Any]]) -> float:
@@ -77,22 +85,63 @@ def _reach(rows: list[Mapping[str, Any]]) -> float:
     return max(ends, default=0.0) or 1.0
 
 
-def _row(row: Mapping[str, Any], digits: int, reach: float) -> dict[str, Any]:
-    interval = DASH
-    if not missing(row["low"]) and not missing(row["high"]):
-        interval = f"{signed(row['low'], digits)} to {signed(row['high'], digits)}"
-    kind = verdict_kind(str(row["verdict"]))
+def row_texts(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything of one comparison as text: page and terminal print the same."""
+    digits, kind = wording(row["metric"]).digits, verdict_kind(str(row["verdict"]))
     return {
         "arm": row["arm"],
+        "role": row["role"],
+        "mean": number(row["mean"], digits),
+        "control_mean": number(row["control_mean"], digits),
         "difference": signed(row["difference"], digits),
-        "interval": interval,
+        "interval": interval(row, digits),
         "p": probability(row.get("p_adjusted")),
         "kind": kind,
         "symbol": SYMBOLS[kind],
         "verdict": row["verdict"],
-        "detectable": number(row.get("minimum_detectable"), digits),
-        "drawn": None if interval == DASH else _drawn(row, reach),
+        "detectable": number(row["minimum_detectable"], digits),
+        "n": f"{row['n']:,}",
+        "correlation": number(row["correlation"], 2),
+        "narrower": _narrower(row),
+        "needed": DASH if row["needed"] is None else f"{row['needed']:,}",
+        "ratio": _beside(row["ratio"], 3),
+        "adjusted": _beside(row["adjusted"], digits),
     }
+
+
+def interval(found: Mapping[str, Any], digits: int) -> str:
+    """low to high, or a dash."""
+    if missing(found["low"]) or missing(found["high"]):
+        return DASH
+    return f"{signed(found['low'], digits)} to {signed(found['high'], digits)}"
+
+
+def _beside(found: Mapping[str, Any] | None, digits: int) -> dict[str, str] | None:
+    """Another estimate of the same difference."""
+    if found is None:
+        return None
+    kept = found.get("variance_kept")
+    return {
+        "control": number(found.get("control"), digits),
+        "arm": number(found.get("arm"), digits),
+        "difference": signed(found["difference"], digits),
+        "interval": interval(found, digits),
+        "p": probability(found["p"]),
+        "kept": DASH if kept is None or missing(kept) else f"{kept:.0%}",
+    }
+
+
+def _narrower(row: Mapping[str, Any]) -> str:
+    """How many times more units two groups would need for the same standard error."""
+    paired, unpaired = row["standard_error"], row["standard_error_unpaired"]
+    if missing(paired) or missing(unpaired) or not paired:
+        return DASH
+    return f"{(unpaired / paired) ** 2:.1f}×"
+
+
+def _row(row: Mapping[str, Any], digits: int, reach: float) -> dict[str, Any]:
+    texts = row_texts(row)
+    return {**texts, "drawn": None if texts["interval"] == DASH else _drawn(row, reach)}
 
 
 def _drawn(row: Mapping[str, Any], reach: float) -> dict[str, str]:
