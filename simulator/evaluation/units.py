@@ -78,25 +78,29 @@ def sessions(values: pd.DataFrame, names: Sequence[str], unit: Unit) -> Sessions
 
     Raises ValueError where an arm has two rows for one session, as in rows of two rounds.
     """
-    key = values.reindex(columns=["world", "agent", "replicate"]).fillna(1).astype(np.int64)
-    index = pd.MultiIndex.from_frame(key)
-    every = index.unique().sort_values()
+    given = [
+        values[name].to_numpy(dtype=np.int64) if name in values else np.ones(len(values), np.int64)
+        for name in ("world", "agent", "replicate")
+    ]
+    every, place = np.unique(np.stack(given, axis=1), axis=0, return_inverse=True)
+    table = values[list(names)].to_numpy(dtype=np.float64)
+    lost = (
+        values["failed"].to_numpy(dtype=bool) if "failed" in values else np.zeros(len(table), bool)
+    )
+    of_arm = values["arm"].cat.codes.to_numpy()
     columns, met, failed = {}, {}, {}
-    given = values["failed"] if "failed" in values else pd.Series(False, index=values.index)
-    for arm in values["arm"].cat.categories:
-        mine = (values["arm"] == arm).to_numpy(dtype=bool)
-        here = every.get_indexer(index[mine])
-        met[str(arm)] = np.bincount(here, minlength=len(every)) > 0
-        if met[str(arm)].sum() != len(here):
+    for code, arm in enumerate(values["arm"].cat.categories.astype(str)):
+        mine = of_arm == code
+        here = place[mine]
+        if len(np.unique(here)) != len(here):
             raise ValueError(f"arm {arm!r} has several rows for one world, agent and replicate")
-        whole = np.full((len(every), len(names)), np.nan)
-        whole[here] = values.loc[mine, list(names)].to_numpy(dtype=np.float64)
-        lost = np.zeros(len(every), dtype=np.bool_)
-        lost[here] = given[mine].to_numpy(dtype=bool)
-        columns[str(arm)], failed[str(arm)] = whole, lost
-    world, agent = (every.get_level_values(name).to_numpy() for name in ("world", "agent"))
-    by = [world] if unit == "world" else [world, agent]
-    number, seen = pd.factorize(pd.MultiIndex.from_arrays(by))
+        columns[arm] = np.full((len(every), len(names)), np.nan)
+        columns[arm][here] = table[mine]
+        met[arm], failed[arm] = (np.zeros(len(every), dtype=np.bool_) for _ in range(2))
+        met[arm][here], failed[arm][here] = True, lost[mine]
+    keys = every[:, :1] if unit == "world" else every[:, :2]
+    seen, number = np.unique(keys, axis=0, return_inverse=True)
+    world, agent = every[:, 0], every[:, 1]
     return Sessions(
         np.asarray(number, dtype=np.int64),
         len(seen),

@@ -63,7 +63,7 @@ def guardrail(found: Estimated, margin: float, better: int, withheld: str | None
         0: (max(-found.low, found.high), max(found.low, -found.high)),
     }[better]
     if worst <= margin:
-        return Guardrail(margin, True, f"holds: at most {max(worst, 0.0):.3g} worse")
+        return Guardrail(margin, True, f"holds: at most {max(0.0, worst):.3g} worse")
     if best > margin:
         return Guardrail(margin, False, f"broken: at least {best:.3g} worse, allowed {margin:.3g}")
     text = f"not shown: up to {worst:.3g} worse is possible, allowed is {margin:.3g}"

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.evaluation.simulated import METRICS, Log, described, failures, liked_rating, values
+from simulator.evaluation.simulated import (
+    METRICS,
+    Log,
+    described,
+    failures,
+    liked_rating,
+    parts,
+    values,
+)
 
 from .sample import NAN, log
 
@@ -150,3 +158,36 @@ def test_against_a_plain_loop(drawn: list[tuple[int, int, bool, float]]) -> None
         }
         for metric, value in expected.items():
             assert got.loc[agent, metric] == pytest.approx(value, nan_ok=True)
+
+
+def test_parts_of_ratios_by_hand() -> None:
+    found = parts(two_agents())
+    got = {name: found[name].tolist() for name in found if "." in str(name)}
+    assert got == {
+        "p_view.top": [3, 0],
+        "p_view.bottom": [4, 2],
+        "p_like.top": [1, 0],
+        "p_like.bottom": [4, 2],
+        "mean_rating.top": [8, 0],
+        "mean_rating.bottom": [2, 0],
+    }
+
+
+def test_parts_give_the_metric_and_are_missing_where_a_session_failed() -> None:
+    read = two_agents()
+    read.sessions.loc[1, "outcome"] = "invalid"
+    measured, pieces = values(read), parts(read)
+    assert measured["failed"].tolist() == [False, True]
+    for name, metric in METRICS.items():
+        if metric.parts is not None:
+            top, bottom = pieces[f"{name}.top"], pieces[f"{name}.bottom"]
+            assert top[0] / bottom[0] == measured[name][0]
+            assert np.isnan([top[1], bottom[1]]).all()
+
+
+def test_values_lie_within_the_bounds_said() -> None:
+    measured = values(two_agents())
+    for name, metric in METRICS.items():
+        known = measured[name].dropna()
+        assert metric.low is None or (known >= metric.low).all()
+        assert metric.high is None or (known <= metric.high).all()
