@@ -98,6 +98,7 @@ def _once(world: World, trained: Recommender) -> float:
             histories=world.histories(),
         )
         sessions = model.play(lambda _: None)
+        model.end()
         return float(sessions.pages.sum() / (time.perf_counter() - started))
 
 

@@ -11,7 +11,10 @@ batch of pages that became ready:
               whether it leaves
     write     pages and exposures go to the store in one transaction
     leave     agents who left, failed, reached the page limit or have nothing left to see
-              are removed from the model; the DataCollector logs the page
+              are removed from the model
+
+Everybody comes at once, or one part of the audience after the other (``admit``), which changes
+nothing of what an agent meets or does. At the end the DataCollector logs what each page brought.
 
 Everything that depends on Mesa's version stays in this file.
 """
@@ -67,8 +70,8 @@ class Sessions:
     ``watched`` marks those watched, ``liked`` those rated as liked; ``turned`` (N,
     max_pages) marks the pages that were answered, ``satisfaction`` the same shape what was
     said there; all start empty. ``ended`` is the page at which the session ended (also a
-    page that could not be filled), 0 while it is open; ``width`` the columns of ``shown``
-    in use.
+    page that could not be filled), 0 while it is open; ``came`` (N,) marks who has come so
+    far; ``width`` the columns of ``shown`` in use.
     """
 
     shown: IntArray
@@ -81,6 +84,7 @@ class Sessions:
     outcome: list[str]
     exit_reason: list[str]
     censored: npt.NDArray[np.bool_]
+    came: npt.NDArray[np.bool_]
     width: int = 0
 
     @classmethod
@@ -97,6 +101,7 @@ class Sessions:
             outcome=[OK] * n,
             exit_reason=[""] * n,
             censored=np.zeros(n, dtype=np.bool_),
+            came=np.zeros(n, dtype=np.bool_),
         )
 
     def log(self, number: int, page_size: int) -> dict[str, float]:
@@ -108,7 +113,7 @@ class Sessions:
         felt = self.satisfaction[good, number - 1].astype(np.float64)
         felt = felt[~np.isnan(felt)]
         return {
-            "active": int(((self.ended == 0) | (self.ended > number)).sum()),
+            "active": int((self.came & ((self.ended == 0) | (self.ended > number))).sum()),
             "exits": int((self.ended == number).sum()),
             "watch_rate": float(self.watched[good, slots].sum() / shown) if shown else np.nan,
             "satisfaction": float(felt.mean()) if len(felt) else np.nan,
@@ -118,6 +123,7 @@ class Sessions:
 class Audition(mesa.Model):  # type: ignore[misc]
     """One round of sessions of one arm; ``model.agents`` are those still browsing.
 
+    ``first`` are the rows of the audience that come at first, all where none are given.
     ``order`` and ``luck`` are the scenario's where the arm has none of its own; ``dilute`` is
     the share of places in its lists that a random item takes.
     """
@@ -136,6 +142,7 @@ class Audition(mesa.Model):  # type: ignore[misc]
         order: Order | None = None,
         luck: KeyedLuck | None = None,
         dilute: float = 0.0,
+        first: IntArray | None = None,
     ) -> None:
         with warnings.catch_warnings():
             # Mesa seeds a generator of its own; ours are keyed by identity instead.
@@ -150,13 +157,13 @@ class Audition(mesa.Model):  # type: ignore[misc]
         self.order, self.luck, self.dilute = order or session.order, luck or world.luck, dilute
         self.sessions = Sessions.open(len(self.audience), self.page_size, self.max_pages)
         self.page = 0
+        self.seconds = 0.0  # how long it was played, for who measures it
         self._fixed_ranking: IntArray | None = None
         # Places in the recommender's lists of pages that are being answered: (row, page).
         self._rank_of: dict[tuple[int, int], IntArray] = {}
         self._awaited = 0  # interviews asked for and not yet collected
-        self.users: list[User] = list(
-            User.create_agents(self, len(self.audience), row=list(range(len(self.audience))))
-        )
+        self.users: dict[int, User] = {}
+        self.admit(np.arange(len(self.audience)) if first is None else first)
         self.datacollector = mesa.DataCollector(
             model_reporters={
                 name: (lambda model, name=name: model.page_log[name])
@@ -179,6 +186,13 @@ class Audition(mesa.Model):  # type: ignore[misc]
         """There is something left to play."""
         return bool(len(self.agents)) or self._awaited > 0
 
+    def admit(self, row: IntArray) -> None:
+        """Let these agents come, each for the first time; nobody else may be browsing."""
+        self._came_last, self._ticks_before = np.sort(row), int(self.steps)
+        self.sessions.came[row] = True
+        users = User.create_agents(self, len(row), row=self._came_last.tolist())
+        self.users |= {user.row: user for user in users}
+
     # -- one tick ----------------------------------------------------------------------
 
     def step(self) -> None:
@@ -187,7 +201,7 @@ class Audition(mesa.Model):  # type: ignore[misc]
         if isinstance(self.visit, ConcurrentVisit):
             self._collect(self.visit)
             return
-        self.page = int(self.steps)
+        self.page = int(self.steps) - self._ticks_before
         row, ranked = self._offered(self._browsing(), self.page)
         if len(row):
             item, rank = self._order(row, ranked, self.page)
@@ -195,7 +209,6 @@ class Audition(mesa.Model):  # type: ignore[misc]
             answers = self.visit.turn(page)
             self._write(page, rank, answers, self.visit.notes())
             self._note(page, answers)
-        self.datacollector.collect(self)
 
     def begin(self) -> None:
         """Show a concurrent visit its first pages; :meth:`step` plays the rest."""
@@ -249,8 +262,10 @@ class Audition(mesa.Model):  # type: ignore[misc]
         if self.recommender.adapts == "none":
             # Scores cannot change within the round, so one ranking serves every page:
             # page p is its p-th slice, which is what ranking again would give.
+            # For the whole audience, as the last bit of a sum may depend on who is asked about.
             if self._fixed_ranking is None:
-                self._fixed_ranking = self._recommend(row, self.page_size * self.max_pages, 1)
+                everybody = np.arange(len(self.audience))
+                self._fixed_ranking = self._recommend(everybody, self.page_size * self.max_pages, 1)
             start = (number - 1) * self.page_size
             return self._fixed_ranking[row, start : start + self.page_size]
         if not self.concurrent:
@@ -360,35 +375,39 @@ class Audition(mesa.Model):  # type: ignore[misc]
     # -- the whole round -----------------------------------------------------------------
 
     def play(self, on_step: Callable[[int], None]) -> Sessions:
-        """Step until nobody browses, then interview and write the round's sessions;
-        ``on_step`` hears how many still browse. For visits that are not concurrent."""
+        """Step until nobody browses, then interview those who came last and write their
+        sessions; ``on_step`` hears how many still browse. For visits that are not concurrent;
+        :meth:`end` comes after it."""
         while len(self.agents):
             self.step()
             on_step(len(self.agents))
-        s = self.sessions
-        row = np.nonzero(np.array([o == OK for o in s.outcome]) & (s.pages > 0))[0]
-        interviews = self.visit.interview(row.astype(np.int64))
-        self._write_interviews(row.astype(np.int64), interviews, self.visit.notes())
-        self.end()
+        s, row = self.sessions, self._came_last
+        ok = np.fromiter((s.outcome[r] == OK for r in row.tolist()), np.bool_, len(row))
+        row = row[ok & (s.pages[row] > 0)]
+        self._write_interviews(row, self.visit.interview(row), self.visit.notes())
+        self.settle()
         return s
 
-    def end(self) -> None:
-        """Write how every session went; nothing may be open."""
-        s = self.sessions
-        while self.page < s.ended.max(initial=0):  # a concurrent visit has no common page
-            self.page += 1
-            self.datacollector.collect(self)
+    def settle(self) -> None:
+        """Write how the sessions went of those who came last; none may be open."""
+        s, row = self.sessions, self._came_last
         columns: dict[str, Any] = {
-            "agent": self.audience.agent,
-            "exit_page": s.pages,
-            "shown": (s.shown != NO_ITEM).sum(axis=1),
-            "watched": s.watched.sum(axis=1),
-            "liked": s.liked.sum(axis=1),
-            "exit_reason": s.exit_reason,
-            "censored": s.censored,
-            "outcome": s.outcome,
+            "agent": self.audience.agent[row],
+            "exit_page": s.pages[row],
+            "shown": (s.shown[row] != NO_ITEM).sum(axis=1),
+            "watched": s.watched[row].sum(axis=1),
+            "liked": s.liked[row].sum(axis=1),
+            "exit_reason": [s.exit_reason[r] for r in row.tolist()],
+            "censored": s.censored[row],
+            "outcome": [s.outcome[r] for r in row.tolist()],
         }
         self.store.add_sessions(self.arm_id, self.round, columns)
+
+    def end(self) -> None:
+        """Write what each page brought; nobody else comes, and nothing may be open."""
+        for number in range(1, int(self.sessions.ended.max(initial=0)) + 1):
+            self.page = number
+            self.datacollector.collect(self)
         steps = self.datacollector.get_model_vars_dataframe()
         frame = {name: steps[name].tolist() for name in steps.columns}
         frame["step"] = list(range(1, len(steps) + 1))

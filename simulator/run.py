@@ -125,10 +125,14 @@ def resume(
             _ready(world)
         progress.say(f"resuming {name}: {_audience_line(world)}")
         others = Spent() if member is None else member.spent
-        kept = _kept_tastes(store, name, world) or _recorded_tastes(replayed, world)
-        kept = kept or _tastes_of(member, store, world)
-        settled = profiles.settle(world, store, progress, kept, others)
+        kept = _kept_tastes(store, name, world)
+        everybody_came = kept is not None and None not in kept
+        known = kept if everybody_came else _recorded_tastes(replayed, world)
+        known = known or _tastes_of(member, store, world)
+        settled = profiles.settle(world, store, progress, known, others)
         world, spent = settled.world, queries.spent(store, name)
+        if scenario.agents.profiles == "chat" and kept is not None and not everybody_came:
+            world = profiles.with_tastes(world, kept)
         before = others + profiles.spent_on(run.dataset) + settled.spent
         used = before + spent
         with _opened(world, store, progress, replayed=replayed, used=used, resumed=True):
@@ -178,10 +182,11 @@ def _recorded_tastes(replayed: recording.Recording | None, world: World) -> prof
 
 
 def _kept_tastes(store: Store, name: str, world: World) -> profiles.Tastes | None:
-    """Those the run was begun with; None where it was stopped before it kept them."""
+    """Those the run was played with, None for agents who had not come yet; None where it was
+    stopped before anybody had."""
     people = queries.agents(store, name)
     tastes = dict(zip(people["agent"].tolist(), people["tastes"], strict=True))
-    return [tastes[agent] for agent in world.audience.agent.tolist()] if tastes else None
+    return [tastes.get(agent) for agent in world.audience.agent.tolist()] if tastes else None
 
 
 def _tastes_of(member: Member | None, store: Store, world: World) -> profiles.Tastes | None:

@@ -224,6 +224,25 @@ class Scenario(_Section):
             raise ValueError(f"the name of an arm: {', '.join(names)}")
         return control
 
+    @field_validator("evaluation", mode="after")
+    @classmethod
+    def _can_stop(cls, evaluation: EvaluationSpec, info: ValidationInfo) -> EvaluationSpec:
+        """An experiment that ends when it is decided is one round of independent agents."""
+        if evaluation.stop == "fixed":
+            return evaluation
+        agents, arms = info.data.get("agents"), info.data.get("arms", (None, None))
+        needs = {
+            "rounds: 1": info.data.get("rounds", 1) == 1,
+            "worlds: 1": info.data.get("worlds", 1) == 1,
+            "agents.replicates: 1": agents is None or agents.replicates == 1,
+            "interval: t, as it has one of its own": evaluation.interval == "t",
+            "an arm to compare the control with": len(arms) > 1,
+        }
+        for need, met in needs.items():
+            if not met:
+                raise ValueError(f"stop: fixed; stop: anytime needs {need}")
+        return evaluation
+
     @model_validator(mode="after")
     def _default_control(self) -> Self:
         if not self.control:

@@ -9,6 +9,9 @@ Order of everything (the whole schedule stands in :meth:`Stint.play` and what it
                          agents are a chat model are played side by side
         merge            what agents did becomes training data, in arm order, if asked for
 
+With ``evaluation.stop: anytime`` there is one round, in which agents come in batches, each to
+every arm, until the primary metric is decided (:meth:`Stint._until_decided`).
+
 A run that was stopped is resumed by running it again over what it left: everything but the
 model's replies is a function of scenario and seed, and those are taken from the log.
 """
@@ -16,24 +19,30 @@ model's replies is a function of scenario and seed, and those are taken from the
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from agents.interface import AgentError, BudgetReached, Place, Spent, Usage
 from recommenders.interface import Recommender, RecommenderError
 
-from . import recording
+from . import columns, recording
 from .arms import ArmState, add, fit, offline, remember
 from .errors import AuditionError, BudgetError, InputError
+from .evaluation import anytime
+from .evaluation.comparison import Comparison
 from .model import Audition
 from .progress import Progress
 from .storage.store import Store
 from .world import World
+
+IntArray = npt.NDArray[np.int64]
 
 _NOTED_EVERY = 30.0
 """Seconds between two notes of how long a run has taken: what a kill can lose of it."""
@@ -66,13 +75,17 @@ class Stint:
         torch.set_num_threads(1)
         name, scenario = self.store.run_name(self.run_id), self.world.scenario
         with self._ended_with_a_status(name):
-            _write_world(self.store, self.run_id, self.world)
+            self.store.add_items(self.run_id, columns.items(self.world))
             arms = [
                 ArmState.begin(self.world, spec, position)
                 for position, spec in enumerate(scenario.arms)
             ]
-            for round_ in range(1, scenario.rounds + 1):
-                self._round(arms, round_)
+            if scenario.evaluation.stop == "anytime":
+                self._until_decided(arms)
+            else:
+                self._come(np.arange(len(self.world.audience)))
+                for round_ in range(1, scenario.rounds + 1):
+                    self._round(arms, round_)
             for arm in arms:
                 self.store.end_arm(arm.arm_id, simulate_seconds=arm.seconds)
             self.store.settle_calls(self.run_id)
@@ -148,24 +161,62 @@ class Stint:
                 f"used; what is finished is kept: raise the cap and resume ({self._again(name)})"
             )
 
+    def _come(self, row: IntArray) -> None:
+        self.store.add_agents(self.run_id, columns.people(self.world, row))
+
     def _round(self, arms: list[ArmState], round_: int) -> None:
         world, models = self.world, []
         for arm in arms:
-            self._check_time()
-            trained = fit(self.world, arm, self.checkpoints, self.progress)
-            if round_ == 1:
-                arm.arm_id = add(self.store, self.run_id, world, arm, trained)
-            self.store.add_offline(arm.arm_id, round_, offline(world, arm, trained))
-            self._load_recorded(arm, round_)
-            model = self._model(arm, trained, round_)
+            model = self._open(arm, round_)
             models.append(model)
             if not model.concurrent:
                 self._play_alone(arm, model)
+                self._end_arm(arm, model)
         if any(model.concurrent for model in models):
-            self._play_together(arms, models)
+            self._play_together(arms, models, self._end_arm)
         if round_ < world.scenario.rounds:
             for arm, model in zip(arms, models, strict=True):
                 remember(world, arm, model.sessions)
+
+    def _until_decided(self, arms: list[ArmState]) -> None:
+        """One round, to which agents come in batches; each is played to its end in every arm.
+        The last batch is that after which no arm is inconclusive, or the last there is."""
+        world, evaluation = self.world, self.world.scenario.evaluation
+        coming, every = world.coming, evaluation.look_every
+        batches = [coming[start : start + every] for start in range(0, len(coming), every)]
+        catalogue, name = world.catalogue, self.store.run_name(self.run_id)
+        watch = anytime.Watch(self.store, name, catalogue.genres, catalogue.rating_scale)
+        models = [self._open(arm, 1, batches[0]) for arm in arms]
+        for number, batch in enumerate(batches):
+            self._come(batch)
+            if number:
+                for model in models:
+                    model.admit(batch)
+            for arm, model in zip(arms, models, strict=True):
+                if not model.concurrent:
+                    self._play_alone(arm, model)
+            if any(model.concurrent for model in models):
+                self._play_together(arms, models)
+            found = watch.look(world.audience.agent[batch])
+            came = min((number + 1) * every, len(coming))
+            over = came == len(coming) or (bool(found) and anytime.decided(found))
+            (self.progress.say if over else self.progress.now_and_then)(_seen(came, found))
+            if over:
+                break
+        for arm, model in zip(arms, models, strict=True):
+            self._end_arm(arm, model)
+
+    def _open(self, arm: ArmState, round_: int, first: IntArray | None = None) -> Audition:
+        """The arm, trained, scored offline and ready to play; ``first`` are the rows of the
+        audience that come at first, if not all do."""
+        self._check_time()
+        world = self.world
+        trained = fit(world, arm, self.checkpoints, self.progress)
+        if round_ == 1:
+            arm.arm_id = add(self.store, self.run_id, world, arm, trained)
+        self.store.add_offline(arm.arm_id, round_, offline(world, arm, trained))
+        self._load_recorded(arm, round_)
+        return self._model(arm, trained, round_, first)
 
     def _load_recorded(self, arm: ArmState, round_: int) -> None:
         if self.replayed is not None:
@@ -174,7 +225,9 @@ class Stint:
 
     # -- playing -------------------------------------------------------------------------------
 
-    def _model(self, arm: ArmState, trained: Recommender, round_: int) -> Audition:
+    def _model(
+        self, arm: ArmState, trained: Recommender, round_: int, first: IntArray | None
+    ) -> Audition:
         world, luck = self.world, self.world.luck.varied(arm.spec.luck)
         return Audition(
             world,
@@ -188,26 +241,32 @@ class Stint:
             order=arm.spec.order,
             luck=luck,
             dilute=arm.spec.dilute,
+            first=first,
         )
 
     def _play_alone(self, arm: ArmState, model: Audition) -> None:
-        started, total = time.perf_counter(), len(self.world.audience)
+        started, total = time.perf_counter(), len(model.agents)
         with self.progress.task(f"{arm.spec.name}: browsing{self._in_round(model)}", total) as task:
 
             def on_step(active: int) -> None:
                 self._check_time()
-                pages = _pace([model], started)
+                pages = _pace([model], model.seconds + time.perf_counter() - started)
                 task.update(f"{active} browsing, {pages}", total - active)
 
             model.play(on_step)
-        arm.seconds += time.perf_counter() - started
-        self._tell(arm, model, _pace([model], started))
+        model.seconds += time.perf_counter() - started
 
-    def _play_together(self, arms: list[ArmState], models: list[Audition]) -> None:
-        """Play all arms' sessions side by side; nobody waits for anybody but the merge at
-        the end of the round."""
+    def _play_together(
+        self,
+        arms: list[ArmState],
+        models: list[Audition],
+        on_end: Callable[[ArmState, Audition], None] = lambda arm, model: None,
+    ) -> None:
+        """Play all arms' sessions side by side; nobody waits for anybody but for what comes
+        after them all. ``on_end`` hears of each arm that is done."""
         started, response = time.perf_counter(), self.world.response
-        total = len(models) * len(self.world.audience)
+        total = sum(len(model.agents) for model in models)
+        before = max(model.seconds for model in models)
         title = f"{len(models)} arms: browsing{self._in_round(models[0])}"
         with self.progress.task(title, total) as task:
             for model in models:
@@ -219,13 +278,14 @@ class Stint:
                 for arm, model in list(under_way.items()):
                     model.step()
                     if not model.open:
-                        model.end()
-                        arm.seconds += time.perf_counter() - started
-                        self._tell(arm, model, _pace([model], started))
+                        model.settle()
+                        model.seconds += time.perf_counter() - started
+                        on_end(arm, model)
                         del under_way[arm]
                 active = sum(len(model.agents) for model in models)
                 task.update(
-                    f"{_pace(models, started)}, {_usage(response.usage())}, "
+                    f"{_pace(models, before + time.perf_counter() - started)}, "
+                    f"{_usage(response.usage())}, "
                     f"{_eta(total - active, total, started)}",
                     total - active,
                 )
@@ -233,14 +293,29 @@ class Stint:
     def _in_round(self, model: Audition) -> str:
         return f", round {model.round}" if self.world.scenario.rounds > 1 else ""
 
-    def _tell(self, arm: ArmState, model: Audition, pages: str) -> None:
-        total, watched = len(self.world.audience), model.sessions.watched.sum()
-        self.progress.say(f"{arm.spec.name}: {total} agents, {pages}, {watched:,} watched")
+    def _end_arm(self, arm: ArmState, model: Audition) -> None:
+        """Nobody else comes to the arm in this round."""
+        model.end()
+        arm.seconds += model.seconds
+        came, watched = model.sessions.came.sum(), model.sessions.watched.sum()
+        pages = _pace([model], model.seconds)
+        self.progress.say(f"{arm.spec.name}: {came} agents, {pages}, {watched:,} watched")
 
 
-def _pace(models: Sequence[Audition], started: float) -> str:
+def _seen(came: int, found: Sequence[Comparison]) -> str:
+    """One look, in one line."""
+    if not found:
+        return f"{came} agents came; too few to look"
+    arms = (
+        f"{one.arm} {one.difference:+.3g} ({one.low:.3g} to {one.high:.3g}), {one.verdict}"
+        for one in found
+    )
+    return f"{came} agents came; {found[0].metric} against {found[0].control}: {'; '.join(arms)}"
+
+
+def _pace(models: Sequence[Audition], seconds: float) -> str:
     turned = sum(int(model.sessions.pages.sum()) for model in models)
-    return f"{turned:,} pages, {turned / (time.perf_counter() - started):,.0f} pages/s"
+    return f"{turned:,} pages, {turned / seconds:,.0f} pages/s"
 
 
 def _usage(used: Usage) -> str:
@@ -258,35 +333,3 @@ def _eta(done: int, total: int, started: float) -> str:
     if not done:
         return "time left not known yet"
     return f"about {(time.perf_counter() - started) * (total - done) / done:,.0f} s left"
-
-
-def _write_world(store: Store, run_id: int, world: World) -> None:
-    catalogue, profiles, dataset = world.catalogue, world.audience.profiles, world.dataset
-    store.add_items(
-        run_id,
-        {
-            "item": range(len(catalogue)),
-            "item_id": dataset.item_ids,
-            "title": catalogue.title,
-            "genres": [list(genres) for genres in catalogue.genres],
-            "year": catalogue.year,
-            "text": catalogue.text,
-            "shown_rating": catalogue.shown_rating,
-            "popularity": catalogue.popularity,
-        },
-    )
-    store.add_agents(
-        run_id,
-        {
-            "agent": world.audience.agent,
-            "user_id": [dataset.user_ids[user] for user in world.audience.agent.tolist()],
-            "activity": profiles.activity,
-            "diversity": profiles.diversity,
-            "conformity": profiles.conformity,
-            "activity_value": profiles.activity_value,
-            "diversity_value": profiles.diversity_value,
-            "conformity_value": profiles.conformity_value,
-            "tastes": [list(tastes) for tastes in profiles.tastes],
-            "persona": profiles.persona,
-        },
-    )

@@ -79,6 +79,12 @@ class World:
         """What each agent did before the simulation, in audience order."""
         return Histories(self.audience.history.indptr, self.audience.history.item)
 
+    @property
+    def coming(self) -> IntArray:
+        """(N,) rows of the audience in the seeded order in which its agents come."""
+        drawn = _in_random_order(self.scenario.seed, self.split)[: len(self.audience)]
+        return np.searchsorted(self.audience.agent, drawn)
+
     def visitors(self, tastes: Literal["own", "swapped"]) -> Audience:
         """As whom the agents visit. ``swapped``: each keeps its number, and with it its luck,
         what is known to it and what a recommender knows of it, but has the profile and the
@@ -294,7 +300,7 @@ def _catalogue(dataset: Dataset, split: Split) -> Catalogue:
 def _chosen_users(scenario: Scenario, file: str, dataset: Dataset, split: Split) -> IntArray:
     """The first ``count`` of a seeded permutation, so that a larger audience holds a smaller
     one's agents; in ascending order."""
-    able = np.unique(split.train.user)
+    able = _in_random_order(scenario.seed, split)
     count = scenario.agents.count
     if count > len(able):
         raise InputError(
@@ -303,8 +309,13 @@ def _chosen_users(scenario: Scenario, file: str, dataset: Dataset, split: Split)
             found=str(count),
             allowed=f"at most {len(able)}, the users of {dataset.name} with training history",
         )
-    order = stream(scenario.seed, "population").permutation(len(able))
-    return np.sort(able[order[:count]])
+    return np.sort(able[:count])
+
+
+def _in_random_order(seed: int, split: Split) -> IntArray:
+    """The users an agent can be made of."""
+    able = np.unique(split.train.user)
+    return able[stream(seed, "population").permutation(len(able))]
 
 
 def _rated_history(train: Interactions) -> RatedHistory:

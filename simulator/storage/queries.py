@@ -131,7 +131,9 @@ def items(store: Store, name: str | None = None) -> pd.DataFrame:
     return _of_run(store, tables.items, name)
 
 
-def sessions(store: Store, name: str | None = None) -> pd.DataFrame:
+def sessions(
+    store: Store, name: str | None = None, *, agent: int | Sequence[int] | None = None
+) -> pd.DataFrame:
     """One row for each (arm, round, agent): how the visit ended, n_rated and rating_sum of
     its ratings, satisfaction and return_intent of its interview (interview_outcome)."""
     t, i, e = tables.sessions.c, tables.interviews.c, tables.exposures.c
@@ -143,7 +145,7 @@ def sessions(store: Store, name: str | None = None) -> pd.DataFrame:
             sa.func.count(e.rating).label("n_rated"),
             sa.func.coalesce(sa.func.sum(e.rating), 0.0).label("rating_sum"),
         )
-        .where(e.arm_id.in_(_arm_ids(store, name)))
+        .where(e.arm_id.in_(_arm_ids(store, name)), _among(e.agent, agent))
         .group_by(e.arm_id, e.round, e.agent)
         .subquery()
     )
@@ -160,7 +162,7 @@ def sessions(store: Store, name: str | None = None) -> pd.DataFrame:
         .outerjoin(rated, _same_session(t, rated.c))
         .outerjoin(tables.interviews, _same_session(t, i))
     )
-    return _of_arms(store, query, name)
+    return _of_arms(store, query, name, agent=agent)
 
 
 def pages(
@@ -175,7 +177,7 @@ def exposures(
     name: str | None = None,
     *,
     arm: str | None = None,
-    agent: int | None = None,
+    agent: int | Sequence[int] | None = None,
     columns: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """One row for each item shown; ``columns`` beyond the key, all when None."""
@@ -317,7 +319,7 @@ def _of_arms(
     name: str | None,
     *,
     arm: str | None = None,
-    agent: int | None = None,
+    agent: int | Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """The rows of one run's arms, ``arm_id`` replaced by the arm's name."""
     known = arms(store, name)
@@ -329,7 +331,7 @@ def _of_arms(
     c = query.selected_columns
     query = query.where(c["arm_id"].in_([int(i) for i in wanted["arm_id"]]))
     if agent is not None:
-        query = query.where(c["agent"] == agent)
+        query = query.where(_among(c["agent"], agent))
     frame = read(store.engine, query)
     code = {int(arm_id): place for place, arm_id in enumerate(known["arm_id"])}
     codes = frame.pop("arm_id").map(code).to_numpy(dtype=np.int64)
@@ -338,6 +340,15 @@ def _of_arms(
     keys = [key for key in _ORDER if key in frame.columns]
     order = np.lexsort([codes if k == "arm" else frame[k].to_numpy() for k in reversed(keys)])
     return frame.iloc[order].reset_index(drop=True)
+
+
+def _among(
+    column: sa.ColumnElement[int], agent: int | Sequence[int] | None
+) -> sa.ColumnElement[bool]:
+    """One agent, or several, or all."""
+    if agent is None:
+        return sa.true()
+    return column == agent if isinstance(agent, int) else column.in_(list(agent))
 
 
 def _arm_ids(store: Store, name: str | None) -> list[int]:
