@@ -13,9 +13,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from recommenders.interface import Recommender
 from simulator.arms import ArmState, remember
 from simulator.evaluation.compare import compare
 from simulator.evaluation.simulated import METRICS
+from simulator.model import Sessions
 from simulator.randomness import stream
 from simulator.scenario import Scenario
 from simulator.world import World, build, recommender
@@ -38,7 +40,7 @@ def scenario(seed: int, method: str, agents: int) -> Scenario:
                 "source": "synthetic",
                 "users": agents,
                 "items": 200,
-                "interactions": 30,
+                "interactions": 15,
                 "split": {"train": 0.6, "valid": 0.2, "test": 0.2},
             },
             "agents": {"count": agents},
@@ -54,34 +56,39 @@ def worlds(method: str, agents: int, n: int, *, first: int) -> Iterator[pd.DataF
     for seed in range(first, first + n):
         chosen = scenario(seed, method, agents)
         world = build(chosen, "benchmark")
+        # Before any feedback both arms learn the same.
+        first_fit = _fit(world, ArmState.begin(world, chosen.arms[0], 0))
         frames = []
         for position, spec in enumerate(chosen.arms):
-            frame = _second_round(world, ArmState.begin(world, spec, position))
+            arm = ArmState.begin(world, spec, position)
+            remember(world, arm, _play(world, arm, first_fit, 1)[1])
+            frame, _ = _play(world, arm, _fit(world, arm), 2)
             frames.append(frame.assign(arm=spec.name, world=seed))
         together = pd.concat(frames, ignore_index=True)
         names = [arm.name for arm in chosen.arms]
         yield together.assign(arm=pd.Categorical(together["arm"], categories=names, ordered=True))
 
 
-def _second_round(world: World, arm: ArmState) -> pd.DataFrame:
-    for round_ in (1, 2):
-        trained = recommender(arm.spec, arm.position, world.file).fit(
-            arm.train,
-            world.dataset.items,
-            valid=world.split.valid,
-            rng=stream(world.scenario.seed, "train", 1),
-        )
-        frame, sessions = play(
-            world,
-            trained,
-            arm.spec.luck,
-            round_=round_,
-            known=arm.known,
-            histories=arm.histories,
-        )
-        if round_ == 1:
-            remember(world, arm, sessions)
-    return frame
+def _fit(world: World, arm: ArmState) -> Recommender:
+    return recommender(arm.spec, arm.position, world.file).fit(
+        arm.train,
+        world.dataset.items,
+        valid=world.split.valid,
+        rng=stream(world.scenario.seed, "train", 1),
+    )
+
+
+def _play(
+    world: World, arm: ArmState, trained: Recommender, round_: int
+) -> tuple[pd.DataFrame, Sessions]:
+    return play(
+        world,
+        trained,
+        arm.spec.luck,
+        round_=round_,
+        known=arm.known,
+        histories=arm.histories,
+    )
 
 
 def by_agent(found: list[pd.DataFrame], metric: str) -> Rate:

@@ -16,7 +16,8 @@ import pandas as pd
 from scipy import special, stats
 
 from simulator.evaluation.compare import Comparison, Correction, Interval, compare
-from simulator.evaluation.power import needed, power
+from simulator.evaluation.paired import paired
+from simulator.evaluation.power import POWER, needed, power
 from simulator.evaluation.sequential import START, looks
 from simulator.evaluation.simulated import METRICS
 
@@ -233,13 +234,13 @@ def planned(
         n = needed(wanted / estimate) or agents
         sizes.append(n)
         rows = rng.permutation(agents)[:n]
-        run = Repeats({name: a[name][second, rows][None]}, {name: b[name][second, rows][None]}, {})
-        found.append(next(compared(run, names=[name])))
+        run = paired(a[name][second, rows], b[name][second, rows], 1 - ALPHA)
+        found.append(run.estimated.p < ALPHA)
     powers = power(np.array(sizes), wanted / spread)
     low, middle, high = (float(np.quantile(sizes, q)) for q in (0.05, 0.5, 0.95))
     return Planned(
         pilot,
-        Rate.of([one[name].p < ALPHA for one in found], 0.8),
+        Rate.of(found, POWER),
         (low, middle, high),
         (float(np.quantile(powers, 0.05)), float(np.quantile(powers, 0.95))),
     )
