@@ -65,6 +65,7 @@ def compare(
     adjust: bool = False,
     parts: pd.DataFrame | None = None,
     covariates: pd.DataFrame | None = None,
+    population: int | None = None,
     seed: int = 0,
     metrics: Mapping[str, Metric] = METRICS,
 ) -> list[Comparison]:
@@ -84,10 +85,10 @@ def compare(
     ``margins`` by metric: what counts as no difference. ``planned``: units that an anytime
     interval was planned for.
 
-    ``covariates``: agent (and world) and numeric columns, a row for every agent of the
-    population that the answer is for, at least of those who played; units that are worlds
-    are not adjusted. With ``adjust`` verdicts follow the adjusted estimate; ValueError where
-    there are no covariates for it.
+    ``covariates``: agent (and world) and numeric columns, a row for each of those who played,
+    and of others of the ``population`` (so many users, None for infinitely many) where they
+    are known: an adjusted estimate is for these. Units that are worlds are not adjusted. With
+    ``adjust`` verdicts follow the adjusted estimate; ValueError where there are no covariates.
     """
     if adjust and covariates is None:
         raise ValueError("adjust needs covariates")
@@ -95,7 +96,9 @@ def compare(
         control, confidence, unit, interval, planned, seed, margins or {}, guardrails or {}, primary
     )
     found = sessions(_with_parts(values, parts), [*metrics, *_part_names(parts)], unit)
-    known = None if covariates is None or unit == "world" else Known.of(found, covariates)
+    known = (
+        None if covariates is None or unit == "world" else Known.of(found, covariates, population)
+    )
     rows = [
         measure(ask, found, known, arm, name, metric, parts is not None)
         for arm in found.columns

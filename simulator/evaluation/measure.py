@@ -10,7 +10,7 @@ import pandas as pd
 
 from . import power
 from .comparison import Comparison, Role
-from .covariates import Adjusted, adjusted
+from .covariates import Adjusted, Population, adjusted
 from .intervals import Floats
 from .missing import Bounds, worst_and_best
 from .paired import FEWEST, Interval, paired
@@ -47,23 +47,22 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """(units, k) covariates in the order of units, and the population's (k,) means."""
+    """(units, k) covariates in the order of units, and of their population."""
 
     values: Floats
-    centre: Floats
+    population: Population
 
     @staticmethod
-    def of(found: Sessions, covariates: pd.DataFrame) -> Known:
+    def of(found: Sessions, covariates: pd.DataFrame, size: int | None) -> Known:
+        """``covariates``: agent (and world) and numeric columns, of ``size`` users."""
         keys = [name for name in ("world", "agent") if name in covariates]
-        table = covariates.set_index(keys).astype(np.float64)
+        table = covariates.set_index(keys).astype(np.float64).dropna(axis=1, how="all")
         _, first = np.unique(found.unit, return_index=True)
         wanted = pd.DataFrame({"world": found.world[first], "agent": found.agent[first]})
         index = pd.MultiIndex.from_frame(wanted) if len(keys) == 2 else pd.Index(wanted["agent"])
-        means = table.mean()
-        usable = means.index[means.notna()]
         return Known(
-            table[usable].reindex(index).to_numpy(dtype=np.float64),
-            means[usable].to_numpy(dtype=np.float64),
+            table.reindex(index).to_numpy(dtype=np.float64),
+            Population.of(table.to_numpy(dtype=np.float64), size),
         )
 
 
@@ -140,7 +139,7 @@ def _adjusted(
     result, alike = adjusted(
         differences[there],
         known.values[there],
-        known.centre,
+        known.population,
         ask.confidence,
         ask.interval,
         ask.planned,

@@ -14,7 +14,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from simulator.evaluation.components import split
-from simulator.evaluation.covariates import adjusted
+from simulator.evaluation.covariates import Population, adjusted
 from simulator.evaluation.intervals import Floats, standard_error
 from simulator.evaluation.missing import mcnemar
 from simulator.evaluation.multiplicity import benjamini_hochberg, holm, sign_flip_p
@@ -154,12 +154,14 @@ def test_regression_on_covariates() -> None:
     x = rng.normal(2, 1, (60, 2))
     d = 0.4 + x @ np.array([0.5, -0.2]) + rng.normal(0, 1, 60)
     centre = np.array([1.8, 2.1])
-    ours, alike = adjusted(d, x, centre, 0.9)
+    ours, alike = adjusted(d, x, Population(centre, np.zeros((2, 2))), 0.9)
     fitted = sm.OLS(d, sm.add_constant(x - centre)).fit()
     low, high = fitted.conf_int(0.1)[0]
     assert (ours.difference, ours.low, ours.high) == close((fitted.params[0], low, high))
     assert ours.p == close(fitted.pvalues[0])
-    assert ours.variance_kept == close(1 - fitted.rsquared_adj)
+    assert ours.variance_kept == close((fitted.bse[0] / standard_error(d)) ** 2)
+    here, _ = adjusted(d, x, Population.of(x, size=60), 0.9)
+    assert here.variance_kept == close(1 - fitted.rsquared_adj)
     assert alike.mean() == close(fitted.params[0])
     assert standard_error(alike) == close(fitted.bse[0])
 

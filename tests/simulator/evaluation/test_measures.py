@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from simulator.evaluation.covariates import adjusted
+from simulator.evaluation.covariates import Population, adjusted
 from simulator.evaluation.intervals import Floats
 from simulator.evaluation.missing import worst_and_best
 from simulator.evaluation.multiplicity import benjamini_hochberg, holm, max_t, sign_flip_p
@@ -153,26 +153,31 @@ def test_ratios_mirror_and_do_not_mind_units_without_a_divisor(pair: Floats) -> 
     )
 
 
+def exactly(*mean: float) -> Population:
+    """A population of which these means are known without error."""
+    return Population(np.array(mean), np.zeros((len(mean), len(mean))))
+
+
 def test_covariates_that_say_nothing_or_everything() -> None:
     rng = np.random.default_rng(2)
     d, x = rng.normal(0.3, 1, 50), rng.normal(size=(50, 1))
     plain = paired(np.zeros(50), d, 0.95).estimated
     for nothing in (np.empty((50, 0)), np.full((50, 2), 3.0), np.full((50, 1), np.nan)):
-        found, alike = adjusted(d, nothing, np.full(nothing.shape[1], 1.0), 0.95)
+        found, alike = adjusted(d, nothing, exactly(*[1.0] * nothing.shape[1]), 0.95)
         assert (found.difference, found.low, found.high, found.p) == pytest.approx(
             (plain.difference, plain.low, plain.high, plain.p)
         )
         assert found.variance_kept == pytest.approx(1)
         assert alike == pytest.approx(d)
-    exact, _ = adjusted(1 + 2 * x[:, 0], x, np.zeros(1), 0.95)
+    exact, _ = adjusted(1 + 2 * x[:, 0], x, exactly(0), 0.95)
     assert (exact.difference, exact.low, exact.high, exact.p) == pytest.approx((1, 1, 1, 0))
     assert exact.variance_kept == 0
-    twice, _ = adjusted(d, np.column_stack([x, 2 * x]), np.zeros(2), 0.95)
-    once, _ = adjusted(d, x, np.zeros(1), 0.95)
+    twice, _ = adjusted(d, np.column_stack([x, 2 * x]), exactly(0, 0), 0.95)
+    once, _ = adjusted(d, x, exactly(0), 0.95)
     assert (twice.difference, twice.low, twice.p) == pytest.approx(
         (once.difference, once.low, once.p)
     )
-    short, _ = adjusted(d[:2], x[:2], np.zeros(1), 0.95)
+    short, _ = adjusted(d[:2], x[:2], exactly(0), 0.95)
     assert np.isnan([short.low, short.high, short.p, short.variance_kept]).all()
 
 
@@ -180,10 +185,40 @@ def test_a_known_population_corrects_the_sample() -> None:
     """Effect = 1 + x; agents with large x were drawn; the population's mean of x is 0."""
     x = np.linspace(0, 2, 40)[:, None]
     d = 1 + x[:, 0] + np.tile([-0.1, 0.1], 20)
-    found, _ = adjusted(d, x, np.zeros(1), 0.95)
+    found, _ = adjusted(d, x, exactly(0), 0.95)
     assert found.low < 1 < found.high < d.mean()
-    here, _ = adjusted(d, x, x.mean(axis=0), 0.95)
+    here, _ = adjusted(d, x, Population.of(x, size=40), 0.95)
     assert here.difference == pytest.approx(d.mean())
+
+
+def test_nothing_is_gained_by_knowing_only_those_who_played() -> None:
+    """Of infinitely many; the error is the plain one but for the degrees of freedom. With all
+    users known only the residuals are left, with half of them half of the rest."""
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(30, 1))
+    d = 0.5 + 2 * x[:, 0] + rng.normal(size=30)
+    kept = {
+        size: adjusted(d, x, Population.of(x, size), 0.95)[0].variance_kept
+        for size in (None, 60, 30)
+    }
+    assert kept[None] == pytest.approx(1, abs=0.05)
+    assert kept[30] < 0.3
+    assert kept[60] == pytest.approx((kept[None] + kept[30]) / 2)
+
+
+@pytest.mark.parametrize(("rows", "size"), [(40, None), (200, None), (200, 200), (40, 50)])
+def test_adjusting_keeps_the_error_rate(rows: int, size: int | None) -> None:
+    """1,000 experiments in which effects follow a covariate and are 0 on the whole; 40 play."""
+    rng = np.random.default_rng(8)
+    wrong = 0
+    for _ in range(1000):
+        everybody = rng.normal(size=(size or rows, 1))
+        if size is not None:
+            everybody -= everybody.mean()
+        d = everybody[:40, 0] + rng.normal(size=40)
+        known = Population.of(everybody[:rows], size)
+        wrong += adjusted(d, everybody[:40], known, 0.95)[0].p < 0.05
+    assert abs(wrong / 1000 - 0.05) < 4 * np.sqrt(0.05 * 0.95 / 1000)
 
 
 @few

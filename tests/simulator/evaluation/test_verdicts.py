@@ -190,7 +190,9 @@ def test_covariates_narrow_the_interval_and_decide_on_request() -> None:
     values.loc[helped, "s_sat"] += 0.6 + 3.0 * x
     known = pd.DataFrame({"agent": range(80), "x": x, "empty": NAN})
     said, followed = (
-        by_name(compare(values, "A", covariates=known, adjust=adjust, metrics=SOME))["B", "s_sat"]
+        by_name(compare(values, "A", covariates=known, population=80, adjust=adjust, metrics=SOME))[
+            "B", "s_sat"
+        ]
         for adjust in (False, True)
     )
     assert said.adjusted == followed.adjusted
@@ -201,9 +203,20 @@ def test_covariates_narrow_the_interval_and_decide_on_request() -> None:
     assert (said.p, said.low) == (followed.p, followed.low)
     assert (said.verdict, followed.verdict) == ("inconclusive", "better")
     flips = by_name(
-        compare(values, "A", covariates=known, adjust=True, correction="max-t", metrics=SOME)
+        compare(
+            values,
+            "A",
+            covariates=known,
+            population=80,
+            adjust=True,
+            correction="max-t",
+            metrics=SOME,
+        )
     )["B", "s_sat"]
     assert flips.p_adjusted == pytest.approx(followed.p_adjusted, abs=0.02)
+    many = by_name(compare(values, "A", covariates=known, metrics=SOME))["B", "s_sat"].adjusted
+    assert many is not None
+    assert many.variance_kept == pytest.approx(1, abs=0.02)  # no more is known of the others
     with pytest.raises(ValueError, match="needs covariates"):
         compare(values, "A", adjust=True, metrics=SOME)
 
@@ -218,7 +231,8 @@ def test_covariates_of_a_population_that_was_sampled_unevenly() -> None:
     )
     values["agent"] = np.tile(chosen, 2)
     known = pd.DataFrame({"agent": range(200), "x": x})
-    (row,) = compare(values, "A", covariates=known, metrics={"s_sat": METRICS["s_sat"]})
+    one = {"s_sat": METRICS["s_sat"]}
+    (row,) = compare(values, "A", covariates=known, population=200, metrics=one)
     assert row.adjusted is not None
     assert row.low > 0.4
     assert row.adjusted.low < 0 < row.adjusted.high < 0.1
