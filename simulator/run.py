@@ -257,7 +257,23 @@ def _recording(scenario: Scenario) -> recording.Recording | None:
         )
     for arm in scenario.arms:
         replayed.for_arm(arm.name, 1)
+    recorded = _luck(replayed.scenario)
+    for key, luck in _luck(scenario.resolved()).items():
+        if luck != recorded.get(key, 0):  # which no prompt tells
+            raise InputError(
+                scenario.replay,
+                key=key,
+                found=str(recorded.get(key, 0)),
+                allowed=f"{luck}, the scenario's",
+                fix=f"--set {key}={recorded.get(key, 0)}",
+            )
     return replayed
+
+
+def _luck(resolved: Mapping[str, Any]) -> dict[str, int]:
+    """Which draw of chance, the scenario's and each arm's, by the key that sets it."""
+    of_arms = {f"arms.{arm['name']}.luck": arm.get("luck", 0) for arm in resolved.get("arms", ())}
+    return {"luck": resolved.get("luck", 0), **of_arms}
 
 
 @contextmanager

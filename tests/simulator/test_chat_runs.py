@@ -72,7 +72,7 @@ def test_an_unchanged_scenario_costs_nothing_a_second_time(tmp_path: Path) -> No
         assert [f for f in one if one[f] != two[f]] == ["calls.csv"]
 
 
-@pytest.mark.parametrize("change", ["seed=6", "agents.response.replicate=1"])
+@pytest.mark.parametrize("change", ["seed=6", "luck=1", "agents.response.replicate=1"])
 def test_another_seed_or_replicate_asks_anew(tmp_path: Path, change: str) -> None:
     with Server() as server:
         runs = Runs.of(tmp_path, server)
@@ -123,6 +123,8 @@ def test_a_replay_beside_known_replies_takes_those_of_the_recording(recorded: Re
     ("change", "told"),
     [
         ("seed=6", "seed: found 5; allowed: 6"),
+        ("luck=1", "luck: found 0; allowed: 1"),
+        ("arms.Again.luck=2", "arms.Again.luck: found 0; allowed: 2"),
         ("arms.Random.name=Other", "arms: found no arm 'Other'; allowed: Pop, Again, Random"),
         ("session.page_size=3", "has another prompt"),
         ("agents.count=9", "has no reply for"),
