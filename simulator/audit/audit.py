@@ -170,7 +170,7 @@ def _truth(plan: Design, panel: Panel, arms: _Arms) -> list[Control]:
             )
         ]
     known = truth.standing(arms.world, arms.of(plan.ladder))
-    others = [arm for arm in plan.ladder if arm not in (plan.oracle, plan.random)]
+    others = [arm for arm in plan.candidates if arm != plan.random]
     return [
         doses.extremes(
             panel, known, chosen.primary, plan.oracle, plan.random, others, chosen.confidence

@@ -56,12 +56,7 @@ class Panel:
     def of(cls, measured: pd.DataFrame) -> Panel:
         """From what ``evaluation.simulated.values`` gives, of one round."""
         return cls(
-            {
-                name: measured.pivot_table(
-                    index="agent", columns="arm", values=name, observed=False, dropna=False
-                )
-                for name in METRICS
-            }
+            {name: measured.pivot(index="agent", columns="arm", values=name) for name in METRICS}
         )
 
     def values(self, metric: str, *arms: str) -> Floats:

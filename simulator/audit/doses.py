@@ -36,7 +36,6 @@ def doses(
             for dose, mean in zip(share.tolist(), level, strict=True)
         ],
     }
-    up = direction(primary)
     trend = measured(f"{primary}: change from 0 to 100 % random", slopes(share, values), confidence)
     steps = [
         measured(
@@ -47,32 +46,29 @@ def doses(
         for i in range(len(arms) - 1)
     ]
     rows = [trend, *steps, *_other_trends(panel, primary, share, names, confidence)]
-    falls = up * trend.value < 0 and trend.p < 1 - confidence
-    corrected = holm([step.p for step in steps])
-    rising = [
-        _doses_of(step)
-        for step, p in zip(steps, corrected, strict=True)
-        if up * step.value > 0 and p < 1 - confidence
-    ]
+    state, how = _judged(trend, steps, direction(primary), 1 - confidence)
     said = (
         f"{primary} of {names[0]} goes from {level[0].mean:.3g} to {level[-1].mean:.3g} "
-        f"(trend {signed(trend.value, 2)}, {between(trend)})"
+        f"(trend {signed(trend.value, 2)}, {between(trend)}){how}."
     )
-    wrong = [_doses_of(step) for step in steps if up * step.value > 0]
-    if not falls:
-        said = f"{said}: random items do not make it worse."
-    elif rising:
-        said = f"{said}: but from {', '.join(rising)} it gets better."
-    elif wrong:
-        said = f"{said}; from {', '.join(wrong)} it does not fall, within chance."
-    else:
-        said = f"{said}, falling at every step."
-    state: State = "pass" if falls and not rising else "fail"
     return Control(DOSES, _DOSES, state, said, tuple(rows), found)
 
 
-def _doses_of(step: Row) -> str:
-    return step.what.partition(": ")[2]
+def _judged(trend: Row, steps: Sequence[Row], up: int, alpha: float) -> tuple[State, str]:
+    """The state, and what to say of the trend. A step counts as rising if it does so beyond
+    chance, corrected for their number."""
+    corrected = holm([step.p for step in steps])
+    rises = [up * step.value > 0 for step in steps]
+    names = [step.what.partition(": ")[2] for step in steps]
+    clear = [n for n, up_, p in zip(names, rises, corrected, strict=True) if up_ and p < alpha]
+    if up * trend.value >= 0 or not trend.p < alpha:
+        return "fail", "; no fall beyond chance"
+    if clear:
+        return "fail", f"; but from {', '.join(clear)} it gets better"
+    if any(rises):
+        which = [name for name, up_ in zip(names, rises, strict=True) if up_]
+        return "pass", f"; from {', '.join(which)} it does not fall, within chance"
+    return "pass", ", falling at every step"
 
 
 def slopes(share: Floats, values: Floats) -> Floats:
@@ -94,8 +90,8 @@ def extremes(
     arms: Sequence[str],
     confidence: float,
 ) -> Control:
-    """``arms``: all but the two. An arm is only expected above the random one where its
-    ``truth`` (metric ``quality``) is, beyond doubt."""
+    """``arms``: the scenario's, but for the two. One is only expected above the random arm
+    where its ``truth`` (metric ``quality``) is, beyond doubt."""
     if (why := panel.unusable(primary, oracle, random, *arms)) is not None:
         return Control(EXTREMES, EXTREMES_ASKED, "cannot tell", why)
     whole = measured(
@@ -113,7 +109,7 @@ def extremes(
     said = f"{oracle} gains {signed(whole.value, 2)} {primary} over {random} ({between(whole)})"
     rows.insert(0, whole)
     if whole.low <= 0 or wrong:
-        which = f"in the wrong order: {', '.join(wrong)}" if wrong else "the two are alike to it"
+        which = f"in the wrong order: {', '.join(wrong)}" if wrong else "the two are not told apart"
         said = f"{said}; {which}."
         return Control(EXTREMES, EXTREMES_ASKED, "fail", said, tuple(rows), found)
     if open_:

@@ -18,6 +18,7 @@ from ..arms import ArmState
 from ..dilution import lists
 from ..evaluation.intervals import Floats
 from ..randomness import stream
+from ..report.wording import number
 from ..world import World, without
 from .control import Control, Panel, Row, State, direction
 
@@ -52,7 +53,7 @@ def _quality(world: World, arm: ArmState, trained: Recommender) -> Floats:
         seed=world.scenario.seed,
     )
     worth = np.where(shown >= 0, world.dataset.utility[agent[:, None], shown], np.nan)
-    return np.asarray(np.nanmean(worth, axis=1), dtype=np.float64)
+    return np.asarray(pd.DataFrame(worth).mean(axis=1), dtype=np.float64)
 
 
 def _offline(world: World, arm: ArmState, trained: Recommender) -> tuple[Floats, Floats]:
@@ -96,40 +97,46 @@ def agreement(
     if (why := panel.unusable(primary, *arms)) is not None:
         return Control(NAME, ASKED, "cannot tell", why)
     quality = truth.by_metric["quality"].to_numpy(dtype=np.float64)
-    frame = panel.by_metric[primary][arms].reindex(truth.by_metric["quality"].index)
-    cutoff_free = {name: truth.by_metric[name].to_numpy(np.float64) for name in ("ndcg", "recall")}
+    simulated = panel.by_metric[primary][arms].reindex(truth.by_metric["quality"].index)
     sources: dict[str, Floats] = {
-        primary: direction(primary) * frame.to_numpy(dtype=np.float64),
-        **cutoff_free,
+        primary: direction(primary) * simulated.to_numpy(dtype=np.float64),
+        **{name: truth.by_metric[name].to_numpy(np.float64) for name in ("ndcg", "recall")},
     }
     chosen_from = [arms.index(name) for name in candidates]
     found: dict[str, Any] = {"metric": primary, "arms": _table(arms, quality, sources, primary)}
-    rows: list[Row] = []
     by_source: dict[str, Agreement] = {}
     for name, values in sources.items():
-        usable = ~np.isnan(values).any(axis=1)
-        if usable.sum() < 2:
-            continue
-        one = _agree(quality[usable], values[usable], chosen_from, arms, confidence, seed)
-        by_source[name] = one
-        rows += _rows("simulated " + name if name == primary else f"offline {name}", one)
+        usable = ~np.isnan(values + quality).any(axis=1)
+        if usable.sum() > 1:  # who has no test items has no offline metric
+            which = quality[usable], values[usable]
+            by_source[name] = _agree(*which, chosen_from, arms, confidence, seed)
     found["tau"] = {name: list(one.tau) for name, one in by_source.items()}
     found["chosen"] = {name: one.chosen for name, one in by_source.items()}
+    rows = [
+        row
+        for name, one in by_source.items()
+        for row in _rows(f"{'simulated' if name == primary else 'offline'} {name}", one)
+    ]
+    state: State = "pass" if by_source[primary].tau[1] > 0 else "fail"
+    return Control(NAME, ASKED, state, _said(by_source, primary, len(arms)), tuple(rows), found)
+
+
+def _said(by_source: Mapping[str, Agreement], primary: str, arms: int) -> str:
     ours = by_source[primary]
-    beside = "; ".join(
-        f"offline {name} {one.tau[0]:.2f}" for name, one in by_source.items() if name != primary
-    )
     if np.isnan(ours.tau[0]):
-        said = f"All {len(arms)} arms have the same {primary}: their order is not to be seen."
-        return Control(NAME, ASKED, "fail", said, tuple(rows), found)
-    said = (
-        f"{len(arms)} arms: Kendall's tau of {primary} with the truth {ours.tau[0]:.2f} "
-        f"({ours.tau[1]:.2f} to {ours.tau[2]:.2f}{'; ' + beside if beside else ''}). Of the "
-        f"candidates it would ship {ours.chosen}, worth {ours.regret[0]:.3f} less than the best"
+        return f"All {arms} arms have the same {primary}: their order is not to be seen."
+    beside = "".join(
+        f"; offline {name} {number(one.tau[0], 2)}"
+        for name, one in by_source.items()
+        if name != primary
     )
-    state: State = "pass" if ours.tau[1] > 0 else "fail"
-    said += "." if state == "pass" else "; its order is not clearly the true one."
-    return Control(NAME, ASKED, state, said, tuple(rows), found)
+    tau, low, high = (number(value, 2) for value in ours.tau)
+    unclear = "" if ours.tau[1] > 0 else "; its order is not clearly the true one"
+    return (
+        f"{arms} arms: Kendall's tau of {primary} with the truth {tau} ({low} to {high}{beside}). "
+        f"Of the candidates it would ship {ours.chosen}, worth {ours.regret[0]:.3f} less than the "
+        f"best{unclear}."
+    )
 
 
 def tau_b(x: Floats, y: Floats) -> Floats:
@@ -206,12 +213,9 @@ def _table(
     arms: Sequence[str], quality: Floats, sources: Mapping[str, Floats], primary: str
 ) -> list[dict[str, Any]]:
     """One entry an arm, the truly best first."""
-    means = {
-        name: np.nanmean(values, axis=0) if not np.isnan(values).all() else values[0]
-        for name, values in sources.items()
-    }
+    means = {name: pd.DataFrame(values).mean().to_numpy() for name, values in sources.items()}
     means[primary] = direction(primary) * means[primary]
-    true = quality.mean(axis=0)
+    true = pd.DataFrame(quality).mean().to_numpy()
     return [
         {"arm": arms[i], "quality": float(true[i])}
         | {name: float(values[i]) for name, values in means.items()}
