@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import scipy.sparse as sp
@@ -59,9 +60,10 @@ def learn(
     catalogue: Catalogue,
     weights: tuple[float, float, float],
     rating_weight: float,
-    embed_texts: Embed = embed,
+    embed_texts: Embed | None = None,
 ) -> Tastes:
     """The tastes of N users; ``weights`` of genre, decade and text."""
+    embed_texts = embed_texts or _embed
     n_items = len(catalogue)
     popularity = catalogue.popularity.astype(np.float64)
     everybody = popularity / max(float(popularity.sum()), 1.0)
@@ -87,6 +89,16 @@ def learn(
         liking=_standard(liking, items, (1.0, 1.0, 1.0), confidence),
         generosity=generosity.astype(np.float32),
     )
+
+
+def _embed(texts: Sequence[str]) -> FloatArray:
+    return _embedded(tuple(texts))
+
+
+@lru_cache(maxsize=1)
+def _embedded(texts: tuple[str, ...]) -> FloatArray:
+    """Of the last catalogue: every audience of a process usually meets the same one."""
+    return embed(texts)
 
 
 def _apart(history: RatedHistory, catalogue: Catalogue) -> tuple[Floats, Floats]:

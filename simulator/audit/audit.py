@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from agents.response.chat import Chat
 from recommenders.interface import Recommender
 
 from ..arms import ArmState, fit, offline
@@ -93,10 +94,12 @@ def _played(
     progress: Progress,
 ) -> str:
     """The audit's run. One that was stopped before its end goes on, where its replies cost."""
-    if not rehearsal.embedded(world):
+    if isinstance(world.response, Chat):
         stopped = _unfinished(store, scenario)
         if stopped is not None:
-            return resume(stopped, store, checkpoints=checkpoints, progress=progress)
+            return resume(
+                stopped, store, scenario=scenario, checkpoints=checkpoints, progress=progress
+            )
     return execute(scenario, file, store, name=None, checkpoints=checkpoints, progress=progress)
 
 

@@ -16,6 +16,7 @@ from scipy import stats
 from simulator.audit import audit, chance, control, doses, slots, tastes, truth
 from simulator.audit.control import Control, Panel, State
 from simulator.evaluation.simulated import METRICS
+from simulator.scenario import Order
 
 N = 200
 RNG = np.random.default_rng(4)
@@ -214,7 +215,7 @@ def _exposures(of_slot: float, of_merit: float) -> pd.DataFrame:
 def test_position_must_not_decide_more_than_merit(
     of_slot: float, of_merit: float, state: State
 ) -> None:
-    orders: dict[slots.Order, str] = {"ranked": "r", "reversed": "v", "shuffled": "s"}
+    orders: dict[Order, str] = {"ranked": "r", "reversed": "v", "shuffled": "s"}
     found = slots.slots(_exposures(of_slot, of_merit), orders, 0.95, seed=1)
     assert found.state == state
     assert [row["slot"] for row in found.found["rates"]["shuffled"]] == [1, 2, 3, 4]
