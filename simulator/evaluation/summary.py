@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..storage import queries
 from ..storage.plain import plain
 from ..storage.store import Store
-from . import canary, feedback, health, looking
+from . import anytime, canary, feedback, health
 from .compare import Comparison, compare
 from .components import components
 from .intervals import mean_interval
@@ -78,7 +78,7 @@ def document(study: Study, *, control: str | None = None) -> dict[str, Any]:
         if study.replicates > 1:
             out["components"] = [asdict(split) for split in components(measured, against)]
         if study.evaluation["stop"] == "anytime":
-            out["looks"] = [asdict(look) for look in looking.at_each(study, measured, against)]
+            out["looks"] = anytime.looks(study).to_dict("records")
     if study.family:
         out["members"] = [_member(run) for run in study.members]
     if len(by_round) > 1:
@@ -165,8 +165,10 @@ def comparisons(
     """The arms of one round against ``control``, by what the scenario's evaluation says."""
     if control is None or len(study.arms) < 2:
         return []
-    said = study.evaluation
-    anytime = said["stop"] == "anytime"
+    said, known = study.evaluation, study.covariates
+    early = said["stop"] == "anytime"
+    if early and known is not None:
+        known = known[known["agent"].isin(measured["agent"])]  # who came, as in each look
     return compare(
         measured,
         control,
@@ -177,11 +179,11 @@ def comparisons(
         primary=said["primary"],
         guardrails=said["guardrails"],
         margins=said["margins"],
-        interval="anytime" if anytime else said["interval"],
-        planned=int(study.scenario["agents"]["count"]) if anytime else None,
-        adjust=said["adjust"] and study.covariates is not None,
+        interval="anytime" if early else said["interval"],
+        planned=int(study.scenario["agents"]["count"]) if early else None,
+        adjust=said["adjust"] and known is not None,
         parts=study.parts[study.parts["round"] == number],
-        covariates=study.covariates,
+        covariates=known,
         seed=study.first.seed,
     )
 

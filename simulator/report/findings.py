@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from ..evaluation.compare import MOST_MISSING
+from ..evaluation.study import Study
 from . import intervals
-from .frames import Frames, per_session
 from .wording import wording
 
 CLAIMED = ("n_exit", "s_sat", "p_view", "mean_rating")
 """The simulated metrics whose leader a title or bold type may name."""
 
 
-def leaders(frames: Frames, dual: pd.DataFrame) -> dict[str, str | None]:
+def leaders(
+    study: Study, summary: Mapping[str, Any], units: pd.DataFrame, dual: pd.DataFrame
+) -> dict[str, str | None]:
     """For each metric the arm that leads it, None where the intervals support no claim.
 
-    Simulated metrics by paired tests over agents. Where arms learned from their agents,
-    agents are not independent and no claim is made; nor where more than one session in a
-    hundred failed, as the agents who answered may differ from those who did not.
+    Simulated metrics by paired tests over ``units``. Where arms learned from their agents,
+    agents are not independent and no claim by agent is made; nor where more than one session
+    in a hundred failed, as the agents who answered may differ from those who did not.
     """
     out = _offline(dual)
-    values = per_session(frames, CLAIMED)
-    answered = values["s_sat"].notna().sum()
-    refitted = frames.round > 1 and frames.run.scenario.get("feedback", "none") != "none"
-    if refitted or answered < (1 - MOST_MISSING) * len(frames.sessions):
+    number = int(summary["round"])
+    now = study.values[study.values["round"] == number]
+    coupled = study.unit == "agent" and study.coupled(number)
+    if coupled or now["s_sat"].notna().sum() < (1 - MOST_MISSING) * len(now):
         return out
     for metric in CLAIMED:
-        wide = values.pivot(index="agent", columns="arm", values=metric)
-        out[metric] = intervals.leader(wide, frames.confidence)
+        wide = units.pivot(index="unit", columns="arm", values=metric)
+        out[metric] = intervals.leader(wide, study.confidence)
     return out
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from agents.interface import OK
-
-from ..evaluation.simulated import METRICS, Log
 from ..storage import queries
 from ..storage.store import Store
 
@@ -58,20 +54,3 @@ def load(store: Store, name: str | None) -> Frames:
         round=last,
         **{key: frame[frame["round"] == last] for key, frame in by_round.items()},
     )
-
-
-def per_session(frames: Frames, metrics: Sequence[str]) -> pd.DataFrame:
-    """arm, agent and one column a metric, for the sessions that did not fail."""
-    low, high = frames.run.dataset.get("rating_scale", (1.0, 5.0))
-    last = int(frames.items["item"].max()) if len(frames.items) else -1
-    genres = frames.items.set_index("item")["genres"].reindex(range(last + 1))
-    log = Log(
-        sessions=frames.sessions,
-        exposures=frames.exposures,
-        genres=tuple(tuple(names) if isinstance(names, list) else () for names in genres),
-        rating_scale=(float(low), float(high)),
-    )
-    out = frames.sessions[["arm", "agent"]].assign(
-        **{name: METRICS[name].values(log) for name in metrics}
-    )
-    return out[(frames.sessions["outcome"] == OK).to_numpy(dtype=bool)]

@@ -14,10 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..storage.plain import plain
-from . import canary, protocol
-from .comparing import comparison_groups, verdict_matrix
+from . import canary, health, protocol, sentences, slices
+from .comparing import comparison_groups, metric_order, row_texts, verdict_matrix
 from .figures import Drawing
 from .frames import Frames
+from .several import components, feedback_table, rounds_table
 from .style import Pen, readable
 from .tables import estimates
 from .wording import DASH, Wording, clean, duration, half_width, missing, money, number, wording
@@ -37,7 +38,7 @@ def render(
     leaders: Mapping[str, str | None],
 ) -> str:
     """The whole page; the same input gives the same text."""
-    style = _style(pens)
+    css = _style(pens)
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -49,14 +50,20 @@ def render(
     tones = {arm: f"a{i}" for i, arm in enumerate(pens)}
     run, dataset = frames.run, frames.run.dataset
     main, more = dual_columns(summary)
-    groups = comparison_groups(summary, [*main, *more])
+    order = metric_order(summary, [*main, *more])
+    groups = comparison_groups(summary, order)
+    first = [name for name in order if name in main or order.index(name) < _special(summary)]
+    at = sentences.level(summary)
     return environment.get_template("page.html.j2").render(
         run=run,
+        name=summary["run"]["name"],
+        status=summary["run"],
+        scenario=summary["scenario"],
         dataset=dataset,
-        style=Markup(style),  # ours alone: page.css and colours
-        style_hash=_sha256(style),
+        style=Markup(css),  # ours alone: page.css and colours
+        style_hash=_sha256(css),
         tones=tones,
-        facts=_facts(frames),
+        facts=_facts(frames, summary),
         tables=[
             {"columns": columns, "rows": _dual_rows(summary, columns, leaders)}
             for columns in (main, more)
@@ -64,20 +71,39 @@ def render(
         ],
         control=summary.get("control") or "",
         compared=bool(groups),
-        matrix=verdict_matrix(summary, [*main, *more]),
-        groups=[group for group in groups if group["metric"] in main],
-        more_groups=[group for group in groups if group["metric"] not in main],
-        level=f"{frames.confidence * 100:g} %",
+        unit=summary["unit"],
+        panel=health.lines(summary),
+        overall=health.overall(summary),
+        headlines=[
+            {**row_texts(row), "sentence": told} for row, told in sentences.headlines(summary)
+        ],
+        primary=sentences.primary_metric(summary),
+        notes=list(sentences.notes(summary.get("comparisons", []), at)),
+        matrix=verdict_matrix(summary, order),
+        groups=[group for group in groups if group["metric"] in first],
+        more_groups=[group for group in groups if group["metric"] not in first],
+        ratios=[group for group in groups if any(row["ratio"] for row in group["rows"])],
+        components=components(summary),
+        slices=slices.table(summary),
+        rounds=rounds_table(summary, main),
+        feedback=feedback_table(summary),
+        level=at,
         sections=_sections(drawings),
-        health=_health(summary),
+        sessions=_sessions(summary),
         called=any(e["usage"]["calls"] or e["usage"]["cached"] for e in summary["arms"].values()),
         protocol=[*canary.lines(summary), *protocol.lines(frames.run)],
         response=protocol.response_note(run.scenario),
         fits=_fits(frames.arms),
-        settings=_yaml(run.scenario),
+        settings=_yaml(summary["scenario"]),
         versions=run.versions,
         metrics=[(name, wording(name)) for name in metric_names(summary)],
     )
+
+
+def _special(summary: Mapping[str, Any]) -> int:
+    """How many metrics are the primary one or a guardrail."""
+    rows = summary.get("comparisons", [])
+    return len({row["metric"] for row in rows if row["role"] != "secondary"})
 
 
 def metric_names(summary: Mapping[str, Any]) -> list[str]:
@@ -121,7 +147,7 @@ def _cell(found: Mapping[str, Any] | None, words: Wording) -> dict[str, Any]:
     }
 
 
-def _facts(frames: Frames) -> list[tuple[str, str]]:
+def _facts(frames: Frames, summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The run at a glance: label and value."""
     run, dataset = frames.run, frames.run.dataset
     session = run.scenario.get("session", {})
@@ -131,20 +157,22 @@ def _facts(frames: Frames) -> list[tuple[str, str]]:
         if isinstance(dataset.get(key), int)
     )
     pages = f"up to {session['max_pages']} pages of {session['page_size']}" if session else DASH
-    rounds = int(run.scenario.get("rounds", 1))
     out = [
         ("data set", f"{dataset.get('name', DASH)}: {size}" if size else DASH),
         ("audience", f"{len(frames.agents):,} agents, the same for every arm"),
         ("a visit", f"{pages}, {session.get('order', 'ranked')} order"),
         ("answers by", protocol.response_name(run.scenario)),
         ("seed", str(run.seed)),
-        ("status", run.status),
+        ("status", summary["run"]["status"]),
     ]
+    rounds = int(run.scenario.get("rounds", 1))
     if rounds > 1:
-        learned = run.scenario.get("feedback", "none")
-        out.insert(
-            3, ("rounds", f"{frames.round} of {rounds} (figures: the last); feedback {learned}")
-        )
+        out.insert(3, ("rounds", f"{frames.round} of {rounds}; figures and verdicts: the last"))
+    if "members" in summary:
+        kinds = [("worlds", summary["worlds"]), ("replicates", summary["replicates"])]
+        several = ", ".join(f"{n} {what}" for what, n in kinds if n > 1) or "one run so far"
+        told = f"{several}; figures of behaviour: {summary['members'][0]['name']}"
+        out.insert(3, ("runs", clean(told)))
     return out
 
 
@@ -161,7 +189,7 @@ def _sections(drawings: Sequence[Drawing]) -> list[dict[str, Any]]:
     return [{"title": title, "figures": figures} for title, figures in out.items()]
 
 
-def _health(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _sessions(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Per arm: sessions, those that failed, what failed, what it cost."""
     rows = []
     for arm, entry in summary["arms"].items():

@@ -88,7 +88,7 @@ def notes(rows: Sequence[Row], at: str) -> Iterator[tuple[str, str]]:
             yield (
                 "Ratio of sums",
                 f"{clean(row['arm'])}, {wording(row['metric']).short}: over all agents' sums "
-                f"{signed(ratio['difference'], 3)} ({_interval(ratio, at, 3)}), by agent "
+                f"{signed(ratio['difference'], 3)} ({_interval(ratio, at, 3)}), by {row['unit']} "
                 f"{signed(row['difference'], 3)}; in sums, agents who saw more count more.",
             )
     yield from _covariates(rows, at)

@@ -50,12 +50,62 @@ def estimates(arm: Mapping[str, Any], part: str) -> dict[str, dict[str, Any]]:
 
 
 def comparisons(summary: Mapping[str, Any]) -> pd.DataFrame:
-    """The summary's comparisons, one row each."""
-    columns = [
-        *("metric", "control", "arm", "difference", "low", "high"),
-        *("p", "p_adjusted", "verdict", "minimum_detectable"),
+    """The summary's comparisons, one row each; what stands beside them in columns such as
+    ratio_difference."""
+    rows = [_flat(row) for row in summary.get("comparisons", [])]
+    own = [
+        *("metric", "control", "arm", "role", "unit", "control_mean", "mean"),
+        *("difference", "low", "high", "interval", "p", "p_adjusted", "verdict"),
+        *("minimum_detectable", "needed", "margin", "n", "missing", "correlation"),
+        *("standard_error", "standard_error_unpaired"),
     ]
-    return pd.DataFrame(summary.get("comparisons", []), columns=columns)
+    beside = {
+        "guardrail": ("margin", "holds", "text"),
+        "ratio": ("control", "arm", "difference", "low", "high", "p"),
+        "adjusted": ("difference", "low", "high", "p", "variance_kept"),
+        "bounds": ("low", "high"),
+    }
+    further = [f"{name}_{key}" for name, keys in beside.items() for key in keys]
+    frame = pd.DataFrame(rows, columns=[*own, *further])
+    words = {"metric", "control", "arm", "role", "unit", "interval", "verdict"}
+    words |= {"guardrail_holds", "guardrail_text"}
+    return frame.astype({name: "float64" for name in frame if name not in words})
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            out |= {f"{name}_{key}": entry for key, entry in value.items()}
+        else:
+            out[name] = value
+    return out
+
+
+def rounds(summary: Mapping[str, Any]) -> pd.DataFrame:
+    """Every round's estimates where there are several: round, then as :func:`dual`."""
+    parts = [dual(found).assign(round=int(number)) for number, found in summary["rounds"].items()]
+    out = pd.concat(parts, ignore_index=True)
+    return out[["round", *out.columns.drop("round")]]
+
+
+def feedback(summary: Mapping[str, Any]) -> pd.DataFrame:
+    """The dual table of feedback: recommender, row, arm, round, metric, mean, low, high, n, and
+    the same of the differences to the rows Origin and + Unviewed."""
+    rows = []
+    for row in summary["feedback"]:
+        key = {name: row[name] for name in ("recommender", "row", "arm", "round")}
+        for metric, found in row["metrics"].items():
+            over = {
+                f"{name}_{part}": value
+                for name in ("over_origin", "over_unviewed")
+                for part, value in (row[name].get(metric) or _NOTHING).items()
+            }
+            rows.append({**key, "metric": metric, **found, **over})
+    return pd.DataFrame(rows)
+
+
+_NOTHING: dict[str, None] = {"mean": None, "low": None, "high": None, "n": None}
 
 
 def exits(sessions: pd.DataFrame, confidence: float) -> pd.DataFrame:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..evaluation.summary import summarise
+from ..evaluation.study import Study, per_unit, read
+from ..evaluation.summary import document
 from ..storage.plain import plain
 from ..storage.store import Store
 from . import frames as reading
@@ -21,29 +22,49 @@ from .frames import Frames
 
 
 def write(store: Store, run_name: str | None, out_dir: Path) -> Path:
-    """Write a run's report into ``out_dir`` (made where it is not there); returns the page.
+    """Write the report of a run or family into ``out_dir`` (made where it is not there);
+    returns the page.
 
     Each file appears whole or not at all, and the same log gives the same bytes.
     InputError if the run is not in the store.
     """
-    frames = reading.load(store, run_name)
-    summary = plain(summarise(store, frames.run.name))
-    made = tidy(frames, summary)
-    leading = leaders(frames, made["dual"])
+    study = read(store, run_name)
+    frames = reading.load(store, study.first.name)
+    summary = plain(document(study))
+    units = unit_values(study, summary["round"])
+    made = tidy(frames, summary, units)
+    leading = leaders(study, summary, units, made["dual"])
     pens = style.pens(frames.recommenders)
-    subject = Subject(made, pens, leading, frames.confidence, len(frames.agents))
-    drawings = draw(subject)
+    agents, unit = len(frames.agents), study.unit
+    drawings = draw(Subject(made, pens, leading, frames.confidence, agents, unit))
     html = page.render(summary, frames, drawings, pens, leading)
     return _put(out_dir, summary, made, drawings, html)
 
 
-def tidy(frames: Frames, summary: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
-    """Every table of the report by name."""
+def unit_values(study: Study, round_: int) -> pd.DataFrame:
+    """arm, unit (agent or world), a column a metric: what arms are compared by."""
+    return per_unit(study.values[study.values["round"] == round_], study.unit)
+
+
+def tidy(
+    frames: Frames, summary: Mapping[str, Any], units: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """Every table of the report by name; of a family, ``frames`` are its first run's."""
     shown = tables.usable(frames.exposures, frames.pages)
     level = frames.confidence
+    several = {
+        "rounds": tables.rounds if "rounds" in summary else None,
+        "feedback": tables.feedback if summary.get("feedback") else None,
+    }
+    listed = {
+        name: pd.DataFrame(summary[name]) for name in ("slices", "looks") if summary.get(name)
+    }
     return {
         "dual": tables.dual(summary),
         "comparisons": tables.comparisons(summary),
+        "units": units,
+        **{name: make(summary) for name, make in several.items() if make is not None},
+        **listed,
         "exits": tables.exits(frames.sessions, level),
         "slots": tables.slots(shown, level),
         "ratings": tables.answers(shown, "rating"),

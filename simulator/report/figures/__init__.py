@@ -4,7 +4,7 @@ them out side by side or below one another."""
 from __future__ import annotations
 
 from .. import style
-from . import browsing, dual, opinions, steps, traits
+from . import browsing, comparisons, dual, feedback, opinions, steps, traits
 from .drawing import Drawing, Subject
 
 __all__ = ["Drawing", "Subject", "draw"]
@@ -15,6 +15,6 @@ def draw(subject: Subject) -> list[Drawing]:
     with style.look():
         return [
             drawing
-            for part in (dual, browsing, opinions, traits, steps)
+            for part in (comparisons, dual, feedback, browsing, opinions, traits, steps)
             for drawing in part.draw(subject)
         ]

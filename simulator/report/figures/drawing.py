@@ -27,13 +27,14 @@ class Drawing:
 @dataclass(frozen=True, eq=False)
 class Subject:
     """A run as figures see it: the tidy ``tables``, a pen an arm, and for each simulated
-    metric the arm that leads it beyond doubt (or None)."""
+    metric the arm that leads it beyond doubt (or None); ``unit`` is what was compared."""
 
     tables: Mapping[str, pd.DataFrame]
     pens: Mapping[str, Pen]
     leaders: Mapping[str, str | None]
     confidence: float
     agents: int
+    unit: str = "agent"
 
     @property
     def level(self) -> str:

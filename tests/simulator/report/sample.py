@@ -31,6 +31,9 @@ class Sample:
     response: Mapping[str, Any] = field(default_factory=lambda: {"model": "behavioural"})
     offline: bool = True
     status: str = "finished"
+    scenario: Mapping[str, Any] = field(default_factory=dict)
+    member: Mapping[str, Any] = field(default_factory=lambda: {"name": "try"})
+    rounds: int = 1
 
 
 def write(store: Store, sample: Sample | None = None) -> str:
@@ -40,9 +43,9 @@ def write(store: Store, sample: Sample | None = None) -> str:
     n = sample.agents
     control = list(sample.arms)[min(1, len(sample.arms) - 1)]
     run = store.begin_run(
-        name="try",
+        **sample.member,
         seed=sample.seed,
-        scenario=_scenario(sample, control),
+        scenario=scenario_of(sample, control),
         scenario_file="try.yaml",
         versions={"audition": "0.1.0", "numpy": "2.4.0"},
         dataset={"name": "invented", "users": n, "items": ITEMS, "interactions": 4321}
@@ -63,15 +66,16 @@ def write(store: Store, sample: Sample | None = None) -> str:
             train_seconds=1.5,
         )
         appeal = APPEAL[recommender]
-        if sample.offline:
-            _add_offline(store, arm, appeal)
-        _browse(store, arm, sample, appeal, shown, level, rng)
+        for round_ in range(1, sample.rounds + 1):
+            if sample.offline:
+                _add_offline(store, arm, round_, appeal + 0.05 * (round_ - 1))
+            _browse(store, arm, round_, sample, appeal, shown, level, rng)
         store.end_arm(arm, simulate_seconds=0.2)
     store.end_run(run, status=sample.status)  # type: ignore[arg-type]
     return store.run_name(run)
 
 
-def _scenario(sample: Sample, control: str) -> dict[str, Any]:
+def scenario_of(sample: Sample, control: str) -> dict[str, Any]:
     return {
         "name": "try",
         "seed": sample.seed,
@@ -83,7 +87,30 @@ def _scenario(sample: Sample, control: str) -> dict[str, Any]:
         "rounds": 1,
         "feedback": "none",
         "evaluation": {"cutoff": 20, "confidence": 0.95, "correction": "holm"},
+        **sample.scenario,
     }
+
+
+def write_family(store: Store, worlds: int, replicates: int, **changes: Any) -> str:
+    """A family ``many`` of runs that differ by seed alone; returns its name."""
+    both = dict(changes.pop("scenario", {}))
+    asked = {**both, "worlds": worlds}
+    whole = scenario_of(Sample(**changes, scenario=asked), "MF")
+    whole["agents"]["replicates"] = replicates
+    places = [(w, r) for w in range(1, worlds + 1) for r in range(1, replicates + 1)]
+    family = store.begin_family(
+        name="many",
+        members=[f".w{w}.r{r}" for w, r in places],
+        scenario=whole,
+        scenario_file="try.yaml",
+        versions={"audition": "0.1.0"},
+        identity="many",
+    )
+    for place, (world, replicate) in enumerate(places):
+        member: dict[str, Any] = {"name": f"{family}.w{world}.r{replicate}", "family": family}
+        member |= {"world": world, "replicate": replicate}
+        write(store, Sample(**changes, scenario=both, member=member, seed=20 + place))
+    return family
 
 
 def _add_world(
@@ -111,7 +138,7 @@ def _add_world(
     )
 
 
-def _add_offline(store: Store, arm: int, appeal: float) -> None:
+def _add_offline(store: Store, arm: int, round_: int, appeal: float) -> None:
     """Coverage has no interval, MRR does not exist."""
     mean = 0.02 + 0.4 * appeal
     rows: list[dict[str, Any]] = [
@@ -123,12 +150,13 @@ def _add_offline(store: Store, arm: int, appeal: float) -> None:
         {"metric": "coverage@20", "mean": 0.4, **gone},
         {"metric": "mrr@20", "mean": None, **gone},
     ]
-    store.add_offline(arm, 1, rows)
+    store.add_offline(arm, round_, rows)
 
 
 def _browse(
     store: Store,
     arm: int,
+    round_: int,
     sample: Sample,
     appeal: float,
     shown: Floats,
@@ -166,7 +194,7 @@ def _browse(
         )
         store.add_pages(
             arm,
-            1,
+            round_,
             page,
             agent=here + 10,
             item=item,
@@ -181,7 +209,7 @@ def _browse(
         here = here[~leave & ~bad]
         active.append(len(here) if page < PAGES else 0)
         censored[here] = page == PAGES
-    _end(store, arm, happy, failed, active, rng)
+    _end(store, arm, round_, happy, failed, active, rng)
     columns: dict[str, Any] = {
         "agent": range(10, n + 10),
         "exit_page": exit_page,
@@ -192,12 +220,13 @@ def _browse(
         "exit_reason": ["page limit" if c else "enough for today" for c in censored],
         "outcome": ["invalid" if f else OK for f in failed],
     }
-    store.add_sessions(arm, 1, columns)
+    store.add_sessions(arm, round_, columns)
 
 
 def _end(
     store: Store,
     arm: int,
+    round_: int,
     happy: Floats,
     failed: npt.NDArray[np.bool_],
     active: list[int],
@@ -210,8 +239,8 @@ def _end(
         reason=["it suited me"] * len(came),
         outcome=[OK] * len(came),
     )
-    store.add_interviews(arm, 1, came + 10, said)
+    store.add_interviews(arm, round_, came + 10, said)
     steps = {"step": range(1, PAGES + 1), "active": active, "exits": [0] * PAGES}
     store.add_steps(
-        arm, 1, {**steps, "watch_rate": [0.5] * PAGES, "satisfaction": [5.0, 5.5, 5.2, 5.1]}
+        arm, round_, {**steps, "watch_rate": [0.5] * PAGES, "satisfaction": [5.0, 5.5, 5.2, 5.1]}
     )

@@ -8,8 +8,11 @@ import matplotlib as mpl
 import pandas as pd
 import pytest
 
-from simulator.evaluation.summary import summarise
-from simulator.report import figures, findings, frames, style, write
+from simulator.evaluation.study import read
+from simulator.evaluation.summary import document
+from simulator.report import figures, findings, style, write
+from simulator.report import frames as loading
+from simulator.storage.plain import plain
 from simulator.storage.store import Store
 
 pytestmark = pytest.mark.usefixtures("coarse")
@@ -17,10 +20,18 @@ pytestmark = pytest.mark.usefixtures("coarse")
 
 @pytest.fixture(scope="module")
 def subject(store: Store) -> figures.Subject:
-    read = frames.load(store, "try")
-    tables = write.tidy(read, summarise(store, "try"))
-    leaders = findings.leaders(read, tables["dual"])
-    return figures.Subject(tables, style.pens(read.recommenders), leaders, 0.95, len(read.agents))
+    return of(store, "try")
+
+
+def of(store: Store, name: str) -> figures.Subject:
+    """A run as the report hands it to its figures."""
+    study = read(store, name)
+    summary, frames = plain(document(study)), loading.load(store, study.first.name)
+    units = write.unit_values(study, summary["round"])
+    tables = write.tidy(frames, summary, units)
+    leaders = findings.leaders(study, summary, units, tables["dual"])
+    pens = style.pens(frames.recommenders)
+    return figures.Subject(tables, pens, leaders, 0.95, len(frames.agents), study.unit)
 
 
 def _titles(subject: figures.Subject) -> dict[str, str]:
@@ -58,12 +69,17 @@ def test_two_different_leaders_are_both_named(subject: figures.Subject) -> None:
 
 
 def test_no_claim_after_refits_on_the_agents_own_feedback(store: Store) -> None:
-    read = frames.load(store, "try")
-    dual = write.tidy(read, summarise(store, "try"))["dual"]
-    scenario = {**read.run.scenario, "rounds": 2, "feedback": "viewed"}
-    later = replace(read, round=2, run=replace(read.run, scenario=scenario))
-    assert "s_sat" not in findings.leaders(later, dual)
-    assert findings.leaders(read, dual)["s_sat"] == "LightGCN"
+    study = read(store, "try")
+    summary = plain(document(study))
+    units = write.unit_values(study, 1)
+    dual = write.tidy(loading.load(store, "try"), summary, units)["dual"]
+    assert findings.leaders(study, summary, units, dual)["s_sat"] == "LightGCN"
+    later = replace(study, scenario={**study.scenario, "rounds": 2, "feedback": "viewed"})
+    later.values["round"] = 2
+    assert "s_sat" not in findings.leaders(later, {**summary, "round": 2}, units, dual)
+    worlds = replace(later, scenario={**later.scenario, "worlds": 5})
+    worlds.values["round"] = 2
+    assert findings.leaders(worlds, {**summary, "round": 2}, units, dual)["s_sat"] == "LightGCN"
 
 
 def test_offline_leaders_need_intervals_apart() -> None:
