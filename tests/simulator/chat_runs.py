@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pandas as pd
 from simulator.storage import queries
 from simulator.storage.export import export
 from simulator.storage.store import Store
-from tests.agents.chat.server import Server
+from tests.agents.chat.server import Reply, Request, Server, rules
 
 from .command import Done, audition
 
@@ -39,6 +40,14 @@ HEEDS_CTRL_C = (
 )
 """The command. What a shell starts in the background is told to ignore Ctrl-C, and so are the
 processes of tests that run there."""
+
+
+def with_tastes(request: Request) -> Reply:
+    """By the rules, and the taste of a person as the last item it rated has it."""
+    if len(request.messages) > 1:
+        return rules(request)
+    rated = json.loads(request.system.partition("<rated>")[2].strip().splitlines()[-2])
+    return Reply({"tastes": [f"I like {', '.join(rated.get('genres', ['films']))}."]})
 
 
 @dataclass(frozen=True)

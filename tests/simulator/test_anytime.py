@@ -21,7 +21,7 @@ from simulator.storage import queries
 from simulator.storage.export import export
 from tests.agents.chat.server import Server
 
-from .chat_runs import Runs
+from .chat_runs import Runs, with_tastes
 from .test_model import EASE, POP, RANDOM, Played
 
 SIMILAR = {**EASE, "name": "Similar", "l2": 300.0}
@@ -185,12 +185,14 @@ CHAT = [
     *("--agents", "48", "--set", "session.max_pages=2", "--set", "session.page_size=2"),
     *("--set", "evaluation.stop=anytime", "--set", "evaluation.look_every=16"),
     *("--set", "evaluation.primary=n_exit", "--set", "arms.Random.recommender=popularity"),
+    *("--set", "agents.profiles=chat"),
 ]
-"""Three arms that show the same, so that the first look decides."""
+"""Three arms that show the same, so that the first look decides. Tastes are written for all
+who could come."""
 
 
 def test_chat_agents_come_in_batches_and_a_stopped_run_goes_on(tmp_path: Path) -> None:
-    with Server() as server:
+    with Server(with_tastes) as server:
         runs = Runs.of(tmp_path / "calm", server)
         done = runs.run(*CHAT)
         assert done.code == 0, done.err
@@ -208,9 +210,13 @@ def test_chat_agents_come_in_batches_and_a_stopped_run_goes_on(tmp_path: Path) -
         before = len(server.requests)
         calls = runs.calls()
         tokens = int((calls["tokens_in"] + calls["tokens_out"])[~calls["cached"]].sum())
-        done = stopped.run(*CHAT, "--set", f"budget.tokens={tokens * 3 // 4}")
+        with runs.store() as store:
+            profiles = queries.run(store, "tiny").dataset["profiles"]["tokens"]
+        cap = profiles + tokens * 3 // 4
+        done = stopped.run(*CHAT, "--set", f"budget.tokens={cap}")
         assert done.code == BudgetError.exit_code
         assert stopped.status() == "budget"
+        assert 16 <= len(stopped.agents()) <= 32
         assert stopped.resume("tiny", "--set", "budget.tokens=null").code == 0
         assert len(server.requests) - before == requests
         assert stopped.exported() == runs.exported()

@@ -18,7 +18,7 @@ from simulator.storage.export import export
 from simulator.storage.store import Store
 from tests.agents.chat.server import Server
 
-from .chat_runs import Runs
+from .chat_runs import Runs, with_tastes
 
 MEMBERS = ["f.w1.r1", "f.w1.r2", "f.w2.r1", "f.w2.r2"]
 
@@ -267,3 +267,30 @@ def test_tokens_are_capped_over_the_members_of_a_chat_family(
         # Two processes on one family are refused.
         with runs.store() as store, store.lock_run("tiny"):
             assert "in use by another process" in runs.resume().err
+
+
+def test_replicates_are_the_same_people_asked_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulator.cli._member_report", lambda *_: None)
+    twice = ("--set", "agents.replicates=2", "--set", "agents.count=4")
+    with Server(with_tastes) as server:
+        runs = Runs.of(tmp_path, server)
+        done = runs.run(*twice, "--set", "agents.profiles=chat", "--record", tmp_path / "c.jsonl")
+        assert done.code == 0, done.err
+        pd.testing.assert_frame_equal(runs.agents("tiny.r1"), runs.agents("tiny.r2"))
+        with runs.store() as store:
+            first, second = queries.family(store, "tiny")
+        assert first.dataset["profiles"]["written"] == 4
+        assert "profiles" not in second.dataset  # nothing was asked again
+        sent = runs.sent("tiny.r1") + runs.sent("tiny.r2")
+        assert len(server.requests) == sent + 4
+        assert runs.sent("tiny.r2") > 0
+        seen = len(server.requests)
+        # Each member has been recorded in a file of its own, and is replayed from it.
+        again = ("--set", "agents.profiles=chat", "--replay", tmp_path / "c.jsonl")
+        done = runs.run(*twice, *again, "--name", "again")
+        assert done.code == 0, done.err
+        assert len(server.requests) == seen
+        for member in ("r1", "r2"):
+            assert runs.exported(f"again.{member}") == runs.exported(f"tiny.{member}")
