@@ -265,13 +265,19 @@ def by_unit(of: Repeats, event: str) -> dict[str, Rate]:
     arm = {name: np.roll(values, 1, axis=0) for name, values in of.arm.items()}
     others = Repeats(of.control, arm, of.truth)
     p_values = (
-        _student(of.difference(metric))[0][:, -1],
+        _paired(of, metric),
         _two_groups(of, metric),
         _events(of, event),
         _two_groups(others, metric),
         _events(others, event),
     )
     return {name: Rate.of(p < ALPHA, ALPHA) for name, p in zip(UNITS, p_values, strict=True)}
+
+
+def _paired(of: Repeats, metric: str) -> Floats:
+    """(repeats,) the paired t test over agents, as it ships."""
+    sides = zip(of.control[metric], of.arm[metric], strict=True)
+    return np.array([paired(b, a, 1 - ALPHA).estimated.p for b, a in sides])
 
 
 def _two_groups(of: Repeats, metric: str) -> Floats:

@@ -184,22 +184,68 @@ def plan(
     ] = 2.0,
     store: Annotated[
         str | None,
-        typer.Option("--store", metavar="URL", help="Where replies may be known already."),
+        typer.Option("--store", metavar="URL", help="Of the run or pilot, and of known replies."),
     ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="RUN", help="A stored run that tells how agents vary."),
+    ] = None,
+    pilot: Annotated[
+        int | None,
+        typer.Option("--pilot", metavar="N", help="Run N agents first; a chat model costs money."),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="Default: evaluation.primary.")
+    ] = None,
+    difference: Annotated[
+        float | None,
+        typer.Option("--difference", metavar="D", help="To be found, in the metric's units."),
+    ] = None,
+    power: Annotated[
+        float, typer.Option("--power", metavar="P", help="The share of runs that find it.")
+    ] = 0.8,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A pilot's checkpoints.")] = OUT,
     as_json: JsonOption = False,
 ) -> None:
-    """Calls, tokens, cost and time of a scenario, before anything is spent."""
+    """Calls, tokens, cost and time of a scenario, and the agents a difference needs."""
     from contextlib import nullcontext
 
+    from . import pilot as trial
     from . import plan as planner
+    from .evaluation import study
+    from .progress import Progress
     from .scenario import load
+    from .sizing import Wanted
     from .world import build
 
+    if from_ is not None and pilot is not None:
+        raise InputError("--pilot", found="--from too", allowed="one of them")
     chosen = load(scenario, _with_agents(overrides, agents))
     _find_own_code(scenario)
-    with nullcontext() if store is None else _open(store, must_exist=True) as opened:
+    wanted = Wanted.of(chosen, metric, difference, power)
+    browsing = planner.browsing(chosen, pages)
+    world, needs_store = build(chosen, str(scenario)), from_ is not None or pilot is not None
+    url = STORE if store is None and needs_store else store
+    with nullcontext() if url is None else _open(url, must_exist=pilot is None) as opened:
+        known = from_
+        if pilot is not None and opened is not None:
+            known = trial.run(
+                chosen,
+                str(scenario),
+                opened,
+                pilot,
+                browsing=browsing,
+                latency=latency,
+                checkpoints=out / "checkpoints",
+                progress=Progress(),
+            )
         document = planner.plan(
-            build(chosen, str(scenario)), pages=pages, latency=latency, store=opened
+            world,
+            pages=pages,
+            latency=latency,
+            store=opened,
+            wanted=wanted,
+            study=study.read(opened, known) if opened is not None and known is not None else None,
         )
     if as_json:
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,199 +1,79 @@
-"""``audition plan``: the figures of :mod:`.planning` as one document, and as a table."""
+"""``audition plan``: what a scenario costs and finds as one document, and as a table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from agents.response import profiling
-from agents.response.behavioural import Behavioural
-from agents.response.chat import Chat
-
+from . import sizing_table
 from .errors import InputError
-from .planning import (
-    BROWSED,
-    SAMPLE,
-    Amount,
-    Asked,
-    Browsing,
-    Steps,
-    allowed,
-    amount,
-    known_price,
-    measure,
-    measure_profiles,
-    pages_per_second,
-    seconds,
-    steps,
-)
+from .evaluation.study import Study
+from .planning import BROWSED, Browsing
 from .report.wording import duration
 from .run import identity
+from .scenario import Scenario
+from .sizing import Wanted, size
+from .spending import PILOT, Figures, Size, spending, visits
 from .storage import queries
 from .storage.store import Store
 from .world import World
 
-RULE = (
-    "tokens by a rule, with no tokenizer (within a tenth for English with OpenAI's), a JSON schema "
-    "that goes with a prompt included; at most: "
-    "bytes of the sampled prompts, which no tokenizer can pass, and the limits of replies"
-)
-PILOT = "the smallest detectable difference needs a pilot run: it depends on how agents vary"
-
 
 def plan(
-    world: World, *, pages: float | None = None, latency: float = 2.0, store: Store | None = None
-) -> dict[str, Any]:
-    """What the scenario asks, spends and takes, as plain data. ``pages`` expected of a
-    session, ``latency`` seconds of a call. Raises InputError for pages out of range, or
-    agents of neither known kind."""
-    scenario, response = world.scenario, world.response
+    world: World,
+    *,
+    pages: float | None = None,
+    latency: float = 2.0,
+    store: Store | None = None,
+    wanted: Wanted | None = None,
+    study: Study | None = None,
+) -> Figures:
+    """What the scenario asks, spends and takes, as plain data, all worlds and replicates
+    together. ``pages`` expected of a session, ``latency`` seconds of a call; ``wanted``: what
+    is to be found, sized by the spread in ``study``. Raises InputError for pages out of
+    range, agents of neither known kind, or a study of something else."""
+    scenario, browsed = world.scenario, browsing(world.scenario, pages)
+    spent = spending(world, browsed, latency)
+    now = Size(len(world.audience), scenario.worlds)
+    document: Figures = {
+        "scenario": scenario.name,
+        "model": scenario.agents.response.model,
+        "agents": len(world.audience),
+        "arms": [arm.name for arm in scenario.arms],
+        "rounds": scenario.rounds,
+        "worlds": scenario.worlds,
+        "replicates": scenario.agents.replicates,
+        **visits(world, browsed, now),
+        **spent.full(now),
+    }
+    if store is not None and "price" in document:
+        document["kept"] = _kept(world, store)
+    if study is not None:
+        document["assumptions"] = [text for text in document["assumptions"] if text != PILOT]
+    users = len(np.unique(world.split.train.user))
+
+    def cost(units: int) -> Figures:
+        of = Size(now.agents, units) if scenario.worlds > 1 else Size(units, 1)
+        return spent.totals(of)
+
+    asked = wanted or Wanted(scenario.evaluation.primary)
+    return document | {"size": size(scenario, asked, users, study, cost)}
+
+
+def browsing(scenario: Scenario, pages: float | None) -> Browsing:
+    """How long visits are. Raises InputError for pages out of range."""
     most = scenario.session.max_pages
     expected = BROWSED * most if pages is None else pages
     if not 1 <= expected <= most:
         raise InputError(
             "--pages", found=f"{expected:g}", allowed=f"1 to {most}, session.max_pages"
         )
-    sessions = len(world.audience) * len(scenario.arms) * scenario.rounds
-    document: dict[str, Any] = {
-        "scenario": scenario.name,
-        "model": scenario.agents.response.model,
-        "agents": len(world.audience),
-        "arms": [arm.name for arm in scenario.arms],
-        "rounds": scenario.rounds,
-        "sessions": sessions,
-        "pages": {"expected": round(sessions * expected), "most": sessions * most},
-    }
-    if isinstance(response, Chat):
-        browsing = Browsing(expected, most)
-        return document | _asking(world, response, browsing, sessions, latency, store)
-    if not isinstance(response, Behavioural):
-        raise InputError(
-            world.file,
-            key="agents.response.model",
-            found=scenario.agents.response.model,
-            allowed="chat or behavioural, as only their calls are known beforehand",
-        )
-    return document | _free(world, round(sessions * expected))
-
-
-def _free(world: World, pages: int) -> dict[str, Any]:
-    pace = pages_per_second(world)
-    nothing = {"expected": 0, "most": 0}
-    return {
-        "calls": nothing,
-        "tokens": {"prompt": nothing, "reply": nothing},
-        "usd": {"expected": 0.0, "most": 0.0},
-        "seconds": {"expected": round(pages / pace, 1), "bound_by": f"{pace:,.0f} pages a second"},
-        "assumptions": [
-            "time as measured now for the agents alone, without training and ranking",
-            PILOT,
-        ],
-    }
-
-
-def _asking(
-    world: World,
-    response: Chat,
-    browsing: Browsing,
-    sessions: int,
-    latency: float,
-    store: Store | None,
-) -> dict[str, Any]:
-    settings = response.settings
-    schema_sent = response.endpoint.compatible and settings["structured"] != "json"
-    asked = measure(world, response.protocol(world.catalogue), schema_sent=schema_sent)
-    often = steps(browsing, settings)
-    parts = [_Part(asked, often, sessions)]
-    in_turn = world.scenario.rounds * sum(often.expected.values())
-    if world.scenario.agents.profiles == "chat":
-        written = measure_profiles(world, response, schema_sent=schema_sent)
-        once = {(profiling.KIND, 0): 1.0}
-        parts.append(_Part(written, Steps(once, once), len(world.audience)))
-        in_turn += 1
-    nothing = Amount(0, 0, 0)
-    expected = sum((part.expected() for part in parts), nothing)
-    most = sum((part.most() for part in parts), nothing)
-    took, bound_by = seconds(expected, settings, latency, in_turn)
-    usd = {"expected": expected.cost(response.price), "most": most.cost(response.price)}
-    return {
-        "calls": _whole(expected.calls, most.calls),
-        "by_kind": {kind: each for part in parts for kind, each in part.kinds().items()},
-        "tokens": {
-            "prompt": _whole(expected.prompt, most.prompt),
-            "reply": _whole(expected.reply, most.reply),
-        },
-        "usd": usd,
-        "price": known_price(response.price),
-        "seconds": {"expected": round(took, 1), "bound_by": bound_by},
-        "budget": _caps(world, expected, most, usd, took),
-        "kept": None if store is None else _kept(world, store),
-        "assumptions": [
-            f"{browsing.expected:.2f} of {browsing.most} pages a session (--pages; the published "
-            "run of Agent4Rec: 3.23 of 5)",
-            f"{latency:g} s a call (--latency)",
-            f"prompts of {min(SAMPLE, len(world.audience))} agents with items drawn by "
-            "popularity; replies as the behavioural model would write them",
-            RULE,
-            f"one request a question; one that fails is asked up to {settings['attempts']} times",
-            PILOT,
-        ],
-    }
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Questions of one sort: measured ones, how often they are asked in one of ``times``."""
-
-    asked: list[Asked]
-    often: Steps
-    times: int
-
-    def expected(self) -> Amount:
-        return amount(self.asked, self.often.expected, self.times, bound=False)
-
-    def most(self) -> Amount:
-        return amount(self.asked, self.often.most, self.times, bound=True)
-
-    def kinds(self) -> dict[str, dict[str, int]]:
-        """Calls and mean tokens of each kind of question."""
-        out = {}
-        for kind in dict.fromkeys(kind for kind, _ in self.often.expected):
-            of_kind = {key: n for key, n in self.often.expected.items() if key[0] == kind}
-            total = amount(self.asked, of_kind, self.times, bound=False)
-            if total.calls:
-                out[kind] = {
-                    "calls": round(total.calls),
-                    "prompt": round(total.prompt / total.calls),
-                    "reply": round(total.reply / total.calls),
-                }
-        return out
-
-
-def _whole(expected: float, most: float) -> dict[str, int]:
-    return {"expected": round(expected), "most": round(most)}
-
-
-def _caps(
-    world: World, expected: Amount, most: Amount, usd: Mapping[str, float | None], took: float
-) -> dict[str, dict[str, Any]]:
-    budget = world.scenario.budget
-    minutes = took / 60
-    return {
-        "usd": {"cap": budget.usd, "means": allowed(budget.usd, usd["expected"], usd["most"])},
-        "tokens": {
-            "cap": budget.tokens,
-            "means": allowed(budget.tokens, expected.tokens, most.tokens),
-        },
-        "minutes": {
-            "cap": budget.minutes,
-            "means": allowed(budget.minutes, minutes, float("inf")),
-        },
-    }
+    return Browsing(expected, most)
 
 
 def _kept(world: World, store: Store) -> dict[str, Any]:
@@ -210,7 +90,9 @@ def render(document: Mapping[str, Any]) -> RenderableType:
     arms = ", ".join(document["arms"])
     table.add_row("agents", f"{document['agents']:,}", "")
     table.add_row(f"arms ({arms})", str(len(document["arms"])), "")
-    table.add_row("rounds", str(document["rounds"]), "")
+    for name in ("rounds", "worlds", "replicates"):
+        if name == "rounds" or document[name] > 1:
+            table.add_row(name, str(document[name]), "")
     for name in ("pages", "calls"):
         table.add_row(name, *_both(document[name]))
     for kind, figures in document.get("by_kind", {}).items():
@@ -220,7 +102,7 @@ def render(document: Mapping[str, Any]) -> RenderableType:
         table.add_row(name, *_both(document["tokens"][part]))
     table.add_row("cost, USD", *(_usd(document["usd"][key]) for key in ("expected", "most")))
     table.add_row("time", duration(document["seconds"]["expected"]), "")
-    return Group(table, *_lines(document))
+    return Group(table, *_lines(document), *sizing_table.blocks(document["size"]))
 
 
 def _lines(document: Mapping[str, Any]) -> list[str]:
