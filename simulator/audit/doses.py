@@ -10,7 +10,7 @@ import numpy as np
 from ..evaluation.compare import holm
 from ..evaluation.intervals import Floats, mean_interval
 from ..evaluation.simulated import METRICS
-from ..report.wording import signed
+from ..report.wording import number, signed
 from .control import Control, Panel, Row, State, between, direction, measured
 
 DOSES, EXTREMES = "dose-response", "extremes"
@@ -48,7 +48,7 @@ def doses(
     rows = [trend, *steps, *_other_trends(panel, primary, share, names, confidence)]
     state, how = _judged(trend, steps, direction(primary), 1 - confidence)
     said = (
-        f"{primary} of {names[0]} goes from {level[0].mean:.3g} to {level[-1].mean:.3g} "
+        f"{primary} of {names[0]} goes from {number(level[0].mean, 2)} to {number(level[-1].mean, 2)} "
         f"(trend {signed(trend.value, 2)}, {between(trend)}){how}."
     )
     return Control(DOSES, _DOSES, state, said, tuple(rows), found)
