@@ -47,8 +47,9 @@ def doses(
     ]
     rows = [trend, *steps, *_other_trends(panel, primary, share, names, confidence)]
     state, how = _judged(trend, steps, direction(primary), 1 - confidence)
+    first, last = (number(level[end].mean, 2) for end in (0, -1))
     said = (
-        f"{primary} of {names[0]} goes from {number(level[0].mean, 2)} to {number(level[-1].mean, 2)} "
+        f"{primary} of {names[0]} goes from {first} to {last} "
         f"(trend {signed(trend.value, 2)}, {between(trend)}){how}."
     )
     return Control(DOSES, _DOSES, state, said, tuple(rows), found)
