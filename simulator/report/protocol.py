@@ -57,7 +57,7 @@ def lines(run: Run) -> list[tuple[str, str]]:
             "Luck",
             f"Seed {run.seed}. Every draw is keyed by seed, agent, round, page and purpose and "
             "never by arm, so each agent meets every arm with the same luck and differences are "
-            "paired by agent.",
+            "paired.",
         ),
         (
             "Missing data",
@@ -110,10 +110,17 @@ def _shown(scenario: Mapping[str, Any]) -> str:
 
 
 def _correction(evaluation: Mapping[str, Any]) -> str:
-    kind = evaluation.get("correction", "holm")
-    if kind == "holm":
-        return "p values are adjusted by Holm's method over all metrics and arms."
-    return "p values are not adjusted for their number."
+    how = {
+        "holm": "adjusted by Holm's method",
+        "max-t": "adjusted by the largest of all statistics under random signs (max-T)",
+    }.get(evaluation.get("correction", "holm"), "not adjusted for their number")
+    primary = clean(evaluation.get("primary", "s_sat"))
+    guardrails = ", ".join(clean(name) for name in evaluation.get("guardrails") or {})
+    own = f" Guardrails ({guardrails}) have to hold each at its own level." if guardrails else ""
+    return (
+        f"The primary metric ({primary}) is tested apart, over its arms only; all other metrics "
+        f"and arms together. p values are {how}.{own}"
+    )
 
 
 def _response(scenario: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -97,11 +97,15 @@ def runs_table(frame: pd.DataFrame) -> RenderableType:
     if frame.empty:
         return Text("No runs yet: audition run quickstart")
     table = _table(None)
-    for heading in ("run", "status", "seed", "agents", "arms", "begun"):
+    families = frame["family"].fillna("") if "family" in frame else pd.Series("", frame.index)
+    with_family = bool((families != "").any())
+    headings = ("run", *(["family"] if with_family else []))
+    for heading in (*headings, "status", "seed", "agents", "arms", "begun"):
         table.add_column(heading, justify="right" if heading in ("seed", "agents") else "left")
-    for row in frame.to_dict("records"):
+    for row, family in zip(frame.to_dict("records"), families, strict=True):
         table.add_row(
             Text(clean(row["name"]), style="bold"),
+            *([Text(clean(family))] if with_family else []),
             Text(row["status"], style="" if row["status"] == "finished" else "yellow"),
             str(row["seed"]),
             f"{row['agents']:,}",
@@ -199,12 +203,13 @@ def _confidence(summary: Mapping[str, Any]) -> str:
 
 
 def _caption(summary: Mapping[str, Any]) -> str:
-    return f"± half of the {_confidence(summary)} interval; offline by user, simulated by agent"
+    over = "both by world" if summary["unit"] == "world" else "offline by user, simulated by agent"
+    return f"± half of the {_confidence(summary)} interval; {over}"
 
 
 def _about_verdicts(summary: Mapping[str, Any]) -> str:
     control = clean(summary.get("control") or DASH)
-    return f"arm minus {control}, paired by agent; {_confidence(summary)} intervals"
+    return f"arm minus {control}, paired by {summary['unit']}; {_confidence(summary)} intervals"
 
 
 def _table(caption: str | None) -> Table:
