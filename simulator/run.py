@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from agents.interface import (
     AgentError,
@@ -26,6 +27,7 @@ from agents.interface import (
 
 from . import __version__, profiles, recording
 from .errors import InputError
+from .evaluation.covariates import means_of
 from .explain import ToldLedger
 from .progress import Progress
 from .scenario import Scenario, changed
@@ -33,7 +35,7 @@ from .stint import Stint
 from .storage import queries
 from .storage.ledger import StoreLedger
 from .storage.store import Store
-from .world import World, build
+from .world import World, build, trait_values
 
 _PACKAGES = ("numpy", "scipy", "torch", "mesa", "pandas", "sqlalchemy", "scikit-learn")
 
@@ -319,6 +321,7 @@ def _dataset_facts(world: World) -> dict[str, Any]:
         "valid": len(split.valid),
         "test": len(split.test),
         "rating_scale": list(dataset.rating_scale),
+        "covariates": means_of(pd.DataFrame(trait_values(world)).add_suffix("_value")),
         "notes": list(dataset.notes),
         **planted,
     }

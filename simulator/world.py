@@ -245,6 +245,13 @@ def profiles_of(world: World, tastes: tuple[tuple[str, ...], ...]) -> Profiles:
     )
 
 
+def trait_values(world: World) -> dict[str, npt.NDArray[np.float64]]:
+    """The traits' own values of everybody who could have been given an agent."""
+    train = world.split.train
+    able = _rated_history(train).rows(np.unique(train.user))
+    return profile.trait_values(able, plain_catalogue(world))
+
+
 def plain_catalogue(world: World) -> Catalogue:
     """The items as the data has them, without the scenario's canary."""
     return _catalogue(world.dataset, world.split)

@@ -54,7 +54,7 @@ def judged(study: Study, measured: pd.DataFrame) -> list[Comparison]:
         planned=int(study.scenario["agents"]["count"]),
         adjust=covariates is not None,
         covariates=covariates,
-        population=study.first.dataset.get("users"),
+        population=study.population,
         metrics={said["primary"]: METRICS[said["primary"]]},
     )
 

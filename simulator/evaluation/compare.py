@@ -65,7 +65,7 @@ def compare(
     adjust: bool = False,
     parts: pd.DataFrame | None = None,
     covariates: pd.DataFrame | None = None,
-    population: int | None = None,
+    population: int | Mapping[str, float] | None = None,
     seed: int = 0,
     metrics: Mapping[str, Metric] = METRICS,
 ) -> list[Comparison]:
@@ -86,9 +86,10 @@ def compare(
     interval was planned for.
 
     ``covariates``: agent (and world) and numeric columns, a row for each of those who played,
-    and of others of the ``population`` (so many users, None for infinitely many) where they
-    are known: an adjusted estimate is for these. Units that are worlds are not adjusted. With
-    ``adjust`` verdicts follow the adjusted estimate; ValueError where there are no covariates.
+    and of others of the ``population`` (so many users, None for infinitely many; or the means
+    over all of them, by column) where they are known: an adjusted estimate is for these.
+    Units that are worlds are not adjusted. With ``adjust`` verdicts follow the adjusted
+    estimate; ValueError where there are no covariates.
     """
     if adjust and covariates is None:
         raise ValueError("adjust needs covariates")

@@ -52,6 +52,11 @@ class Population:
         unseen = 1.0 if size is None else max(0.0, 1 - rows / size)
         return Population(mean, centred.T @ centred / max(rows - 1, 1) / rows * unseen)
 
+    @staticmethod
+    def known(means: Floats) -> Population:
+        """Of which every user was looked at: (k,) means without error."""
+        return Population(means, np.zeros((len(means), len(means))))
+
 
 TRAITS = ["activity_value", "diversity_value", "conformity_value"]
 
@@ -63,6 +68,14 @@ def traits(agents: pd.DataFrame) -> pd.DataFrame:
     keys = [name for name in ("world", "agent") if name in agents]
     out = agents[keys + TRAITS].astype(dict.fromkeys(TRAITS, np.float64))
     return out.assign(activity_value=np.log1p(out["activity_value"]))
+
+
+def means_of(users: pd.DataFrame) -> dict[str, float]:
+    """The mean of each covariate over ``users`` (a row each, columns as :func:`traits` reads
+    them), those without a value left out: what a run keeps of the population its agents were
+    drawn from."""
+    values = traits(users)[TRAITS]
+    return {str(name): float(mean) for name, mean in values.mean().dropna().items()}
 
 
 def adjusted(

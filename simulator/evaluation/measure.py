@@ -53,17 +53,24 @@ class Known:
     population: Population
 
     @staticmethod
-    def of(found: Sessions, covariates: pd.DataFrame, size: int | None) -> Known:
-        """``covariates``: agent (and world) and numeric columns, of ``size`` users."""
+    def of(
+        found: Sessions, covariates: pd.DataFrame, population: int | Mapping[str, float] | None
+    ) -> Known:
+        """``covariates``: agent (and world) and numeric columns, of so many users, or of a
+        population with these means; columns without a mean are not used."""
         keys = [name for name in ("world", "agent") if name in covariates]
         table = covariates.set_index(keys).astype(np.float64).dropna(axis=1, how="all")
         _, first = np.unique(found.unit, return_index=True)
+        if isinstance(population, Mapping):
+            table = table[[name for name in table if name in population]]
         wanted = pd.DataFrame({"world": found.world[first], "agent": found.agent[first]})
         index = pd.MultiIndex.from_frame(wanted) if len(keys) == 2 else pd.Index(wanted["agent"])
-        return Known(
-            table.reindex(index).to_numpy(dtype=np.float64),
-            Population.of(table.to_numpy(dtype=np.float64), size),
-        )
+        if isinstance(population, Mapping):
+            means = np.array([population[str(name)] for name in table], dtype=np.float64)
+            users = Population.known(means)
+        else:
+            users = Population.of(table.to_numpy(dtype=np.float64), population)
+        return Known(table.reindex(index).to_numpy(dtype=np.float64), users)
 
 
 @dataclass(frozen=True, eq=False)

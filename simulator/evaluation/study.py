@@ -13,15 +13,12 @@ from ..errors import InputError
 from ..storage import families, queries
 from ..storage.queries import Run
 from ..storage.store import Store
+from .covariates import TRAITS, traits
 from .simulated import METRICS, Log, parts, values
 from .units import Unit
 
 PRIMARY = "s_sat"
 """The primary metric of a scenario that names none."""
-
-
-TRAITS = ("activity_value", "diversity_value", "conformity_value")
-"""What is known of an agent before it meets an arm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +118,15 @@ class Study:
     def covariates(self) -> pd.DataFrame | None:
         """world, agent and the traits' own values, which were there before any arm; a row for
         each agent of the audience. None where none are known."""
-        known = self.people[["world", "agent", *TRAITS]].dropna(axis=1, how="all")
+        known = traits(self.people).dropna(axis=1, how="all")
         return known if len(known) and set(known) & set(TRAITS) else None
+
+    @property
+    def population(self) -> dict[str, float] | None:
+        """The covariates' means over everybody an agent could have been drawn from; None in
+        runs that did not keep them."""
+        found: dict[str, float] | None = self.first.dataset.get("covariates")
+        return found
 
     @cached_property
     def sessions(self) -> pd.DataFrame:

@@ -237,6 +237,11 @@ def test_covariates_of_a_population_that_was_sampled_unevenly() -> None:
     assert row.low > 0.4
     assert row.adjusted.low < 0 < row.adjusted.high < 0.1
 
+    # The same, where only the population's mean was kept; a column without one is not used.
+    some = known[known["agent"].isin(chosen)].assign(y=1.0)
+    (again,) = compare(values, "A", covariates=some, population={"x": 0.0}, metrics=one)
+    assert again.adjusted == row.adjusted
+
 
 def test_an_anytime_interval_decides_by_itself() -> None:
     values = trial(n=200, s_sat=0.6)
