@@ -184,6 +184,7 @@ def comparisons(
         adjust=said["adjust"] and known is not None,
         parts=study.parts[study.parts["round"] == number],
         covariates=known,
+        population=study.population,
         seed=study.first.seed,
     )
 
