@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from ...evaluation.power import detectable
 from .. import style
@@ -230,7 +231,9 @@ def _scatter(
     note = f"{words.short}: {higher:,} {unit}s higher, {lower:,} lower, {same:,} the same"
     fig, ax = style.panel(title, note)
     values, counts = np.unique(both, axis=0, return_counts=True)
-    size = 16.0 + 300.0 * (counts / counts.max()) if counts.max() > 1 else np.full(len(values), 24)
+    size = (
+        16.0 + 300.0 * (counts / counts.max()) if counts.max() > 1 else np.full(len(values), 36.0)
+    )
     ax.scatter(values[:, 0], values[:, 1], s=size, color=pen.colour, alpha=0.45, lw=0.6, ec="white")
     low, high = float(both.min()), float(both.max())
     pad = 0.06 * (high - low or 1.0)
@@ -240,6 +243,8 @@ def _scatter(
     ax.plot(*means, pen.marker, color=pen.ink, ms=9, mec="white", mew=1.4)
     ax.set_xlim(*ends)
     ax.set_ylim(*ends)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.yaxis.set_major_locator(MaxNLocator(6))
     ax.set_xlabel(f"{words.label} under {other.name}")
     ax.set_ylabel(f"{words.label} under {pen.name}")
     caption = (

@@ -184,3 +184,21 @@ def test_the_checker_of_this_file_can_fail(store: Store) -> None:
     document["extra"] = 1
     del document["round"]
     assert len(list(faults(document, SCHEMA))) == 4
+
+
+def test_another_control_turns_the_comparisons_round(store: Store) -> None:
+    name = whole_run(store)
+    document = check(summarise(store, name, control="B"))
+    assert document["control"] == "B"
+    assert {(row["control"], row["arm"]) for row in document["comparisons"]} == {("B", "A")}
+    with pytest.raises(InputError, match="control: found 'C'; allowed: A, B"):
+        summarise(store, name, control="C")
+
+
+def test_health_unit_and_slices_are_in_the_document(store: Store) -> None:
+    document = check(summarise(store, whole_run(store)))
+    assert (document["unit"], document["worlds"], document["replicates"]) == ("agent", 1, 1)
+    states = {line["name"]: line["state"] for line in document["health"]}
+    assert states["failed"] == "stop"  # 1 of 3 sessions in each arm
+    assert {part["metric"] for part in document["slices"]} == {"s_sat"}
+    assert "members" not in document
