@@ -43,9 +43,10 @@ def test_members_are_found_in_order_whenever_they_were_begun(empty: Store) -> No
     ]
     assert queries.family(empty, "alone") == []
     assert queries.run(empty, "alone").family is None
-    listed = queries.runs(empty).set_index("name")
-    assert listed.loc["f.w2.r1", ["family", "world", "replicate"]].tolist() == ["f", 2, 1]
-    assert pd.isna(listed.loc["alone", "family"])
+    listed = {row["name"]: row for row in queries.runs(empty).to_dict("records")}
+    place = [listed["f.w2.r1"][key] for key in ("family", "world", "replicate")]
+    assert place == ["f", 2, 1]
+    assert pd.isna(listed["alone"]["family"])
 
 
 def test_what_was_asked_of_a_family_comes_back(empty: Store) -> None:
