@@ -45,4 +45,15 @@ def people(world: World, row: IntArray) -> dict[str, Any]:
         "tastes": [list(profiles.tastes[r]) for r in rows],
         "persona": [profiles.persona[r] for r in rows],
         "arrival": arrival[row],
+        "taste_popularity": _mean_popularity(world)[row],
     }
+
+
+def _mean_popularity(world: World) -> npt.NDArray[np.float64]:
+    """(N,) over each agent's history, of how often the item is in the training data; NaN for
+    an empty history."""
+    history = world.audience.history
+    popularity = world.catalogue.popularity[history.item].astype(np.float64)
+    count = np.diff(history.indptr)
+    total = np.bincount(np.repeat(np.arange(len(count)), count), popularity, len(count))
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

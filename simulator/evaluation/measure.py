@@ -121,7 +121,7 @@ def measure(
         p_adjusted=np.nan,
         verdict="",
         minimum_detectable=detectable,
-        margin=ask.margins.get(name, SMALL * pair.spread),
+        margin=ask.margins.get(name, SMALL * found.spread(ask.control, arm, name)),
         mean=pair.mean,
         control_mean=pair.control_mean,
         n=pair.n,

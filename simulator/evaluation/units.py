@@ -71,6 +71,22 @@ class Sessions:
             self.average(np.where(either, np.nan, a)),
         )
 
+    def spread(self, control: str, arm: str, name: str) -> float:
+        """The standard deviation of the control's agents (means over replicates) in a metric,
+        within worlds, over sessions with a value in both arms; NaN below two agents a world."""
+        b, a = self.column(control, name), self.column(arm, name)
+        known = ~(np.isnan(a) | np.isnan(b))
+        agents, place = np.unique(
+            np.stack([self.world[known], self.agent[known]]), axis=1, return_inverse=True
+        )
+        value = np.bincount(place, b[known]) / np.bincount(place)
+        worlds, world = np.unique(agents[0], return_inverse=True)
+        degrees = len(value) - len(worlds)
+        if degrees < 1:
+            return np.nan
+        off = value - (np.bincount(world, value) / np.bincount(world))[world]
+        return float(np.sqrt(off @ off / degrees))
+
 
 def sessions(values: pd.DataFrame, names: Sequence[str], unit: Unit) -> Sessions:
     """From one row a session: arm (ordered category), agent, and the columns in ``names``;

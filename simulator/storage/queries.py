@@ -122,7 +122,7 @@ def arms(store: Store, name: str | None = None) -> pd.DataFrame:
 
 
 def agents(store: Store, name: str | None = None) -> pd.DataFrame:
-    """The audience: agent, user_id, traits, tastes, persona, arrival."""
+    """The audience: agent, user_id, traits, tastes, persona, arrival, taste_popularity."""
     return _of_run(store, tables.agents, name)
 
 

@@ -207,7 +207,7 @@ class Store:
         self._add(tables.items, {"run_id": run_id}, columns)
 
     def add_agents(self, run_id: int, columns: Columns) -> None:
-        """The audience, by column: agent, user_id, traits, tastes, persona, arrival."""
+        """The audience, by column: agent, user_id, traits, tastes, persona, arrival, ..."""
         self._add(tables.agents, {"run_id": run_id}, columns)
 
     def add_arm(

@@ -106,6 +106,7 @@ agents = sa.Table(
     sa.Column("persona", sa.Text, nullable=False),
     # 1.. in the seeded order in which agents come; 0 where it is not known
     sa.Column("arrival", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("taste_popularity", sa.Float),  # mean popularity of what the agent rated
     sqlite_with_rowid=False,
 )
 

@@ -13,6 +13,7 @@ from simulator.scenario import Scenario
 from simulator.storage import queries
 from simulator.storage.export import export
 from simulator.storage.store import Store
+from simulator.world import build
 
 from .doubles import AdaptivePopularity
 
@@ -234,3 +235,12 @@ def test_a_failing_run_says_so_in_its_row(tmp_path: Path) -> None:
         row = queries.run(store, "t")
     assert row.status == "failed"
     assert row.error == "RuntimeError: the disk is full"
+
+
+def test_how_popular_an_agents_taste_is_stands_beside_its_traits(tmp_path: Path) -> None:
+    chosen = scenario(POP)
+    with Played(tmp_path, chosen) as played:
+        people = queries.agents(played.store)
+    train = build(chosen, "test").split.train
+    for agent, found in zip(people["agent"], people["taste_popularity"], strict=True):
+        assert found == pytest.approx(train.popularity[train.item[train.user == agent]].mean())

@@ -189,3 +189,19 @@ def test_components_of_hardly_any_data(replicates: int) -> None:
     same = [(arm, 1, agent, r, 5.0) for arm in "AB" for agent in (0, 1) for r in (1, 2)]
     (flat,) = components(table(same), "A", metrics=S_SAT)
     assert (flat.error, flat.text.split(":")[0]) == (0.0, "no variance at all")
+
+
+def test_the_margin_is_of_agents_also_where_the_unit_is_the_world() -> None:
+    """Agents at 1 and 3 in a world that lies at 2, at 11 and 13 in one that lies at 12: they
+    spread by sqrt(4 / 2) within worlds, whatever lies between these."""
+    rows = [
+        (arm, world, agent, 1, 10.0 * (world - 1) + value)
+        for arm in "AB"
+        for world in (1, 2)
+        for agent, value in ((1, 1.0), (2, 3.0))
+    ]
+    (by_world,) = compare(table(rows), "A", unit="world", metrics=S_SAT)
+    assert by_world.margin == pytest.approx(0.2 * 2**0.5)
+    first = [row for row in rows if row[1] == 1]
+    (by_agent,) = compare(table(first), "A", metrics=S_SAT)
+    assert by_agent.margin == pytest.approx(0.2 * 2**0.5)

@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Families; a run's place in one; an agent's place in the order of coming."""
+    """Families; a run's place in one; an agent's order of coming, and how popular its taste is."""
     op.create_table(
         "families",
         sa.Column("name", sa.String(255), nullable=False),
@@ -25,11 +25,13 @@ def upgrade() -> None:
     for name in ("world", "replicate"):
         op.add_column("runs", sa.Column(name, sa.Integer(), server_default="1", nullable=False))
     op.add_column("agents", sa.Column("arrival", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("agents", sa.Column("taste_popularity", sa.Float()))
 
 
 def downgrade() -> None:
     """Drop what was added."""
-    op.drop_column("agents", "arrival")
+    for name in ("taste_popularity", "arrival"):
+        op.drop_column("agents", name)
     for name in ("replicate", "world", "family"):
         op.drop_column("runs", name)
     op.drop_table("families")
