@@ -243,8 +243,9 @@ def _scatter(
     ax.plot(*means, pen.marker, color=pen.ink, ms=9, mec="white", mew=1.4)
     ax.set_xlim(*ends)
     ax.set_ylim(*ends)
-    ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.yaxis.set_major_locator(MaxNLocator(6))
+    whole = bool((both == np.rint(both)).all())
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=whole))
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=whole))
     ax.set_xlabel(f"{words.label} under {other.name}")
     ax.set_ylabel(f"{words.label} under {pen.name}")
     caption = (
