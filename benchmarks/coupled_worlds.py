@@ -40,7 +40,7 @@ def scenario(seed: int, method: str, agents: int) -> Scenario:
                 "source": "synthetic",
                 "users": agents,
                 "items": 200,
-                "interactions": 15,
+                "interactions": 8,
                 "split": {"train": 0.6, "valid": 0.2, "test": 0.2},
             },
             "agents": {"count": agents},

@@ -1,13 +1,13 @@
 """How often Audition's statistics are wrong: the tables of docs/statistics.md.
 
-    python -m benchmarks.error_rates [--keep FILE] [--worlds N] [--only PART ...]
+    python -m benchmarks.error_rates [--keep FILE] [--worlds METHOD=N ...] [--only PART ...]
 
 Plays one arm and a somewhat worse one before 4,000 agents of a synthetic world under 200 draws
 of luck (1.6 million sessions, some minutes), takes thousands of experiments from them, and
 prints how often what ships in ``simulator.evaluation`` found a difference where there is
 none, held the truth in its interval, and had the power that was planned. ``--keep`` leaves the
-sessions in a file. The part ``worlds`` plays arms that learn from their agents and is asked
-for with ``--worlds``.
+sessions in a file. ``--worlds`` plays so many worlds in which arms of that recommender learn
+from their agents.
 """
 
 from __future__ import annotations
@@ -28,9 +28,6 @@ from .draws import EVENTS, Draws, kept
 from .error_experiments import FIXED, LIVE, MOST, PEEKS, Rate, Repeats
 
 AGENTS, DRAWS = 4000, 200
-METHODS = {"popularity": 1000, "mf": 2000}
-"""Recommenders of the worlds, with the first seed of each one's."""
-
 KINDS: tuple[tuple[experiments.Truth, str], ...] = (
     ("same", "A against A, other luck"),
     ("dealt", "A and B, dealt out by a coin"),
@@ -118,11 +115,17 @@ def coverage(a: Draws, b: Draws) -> None:
     student = experiments.coverage(list(experiments.compared(of)), of.truth)
     print(f"\n## Coverage of 95 % intervals, {FIXED} agents, band {band(student['s_sat'])}")
     table(["", *student], [["t", *map(shown, student.values())]])
-    few = of.first(1000, FIXED)
-    found = list(experiments.compared(few, names=["s_sat", "p_view"], interval="bca"))
-    bca = experiments.coverage(found, of.truth)
-    print(f"\nBCa, {len(few):,} repeats, band {band(bca['s_sat'])}")
-    table(["", *bca], [["BCa", *map(shown, bca.values())]])
+    names, few = ["s_sat", "p_view", "n_exit"], _repeats(a, b, "differ").first(1000, MOST)
+    for agents in (FIXED, MOST):
+        rows = []
+        for interval in ("t", "bca"):
+            found = list(
+                experiments.compared(few.first(1000, agents), names=names, interval=interval)
+            )
+            held = experiments.coverage(found, of.truth)
+            rows.append([interval, *map(shown, held.values())])
+        print(f"\n{len(few):,} repeats of {agents} agents, band {band(held['s_sat'])}")
+        table(["", *names], rows)
 
 
 def planning(a: Draws, b: Draws) -> None:
@@ -168,19 +171,23 @@ def units(a: Draws, b: Draws) -> None:
         table(["", *(title for _, title in kinds)], rows)
 
 
-def worlds(n: int) -> None:
-    print(f"\n## Arms that learn from their agents: {n} worlds of 100 agents")
+def worlds(method: str, n: int) -> None:
+    print(f"\n## Arms that learn from their agents: {method}, {n} worlds of 100 agents")
+    found = list(coupled.worlds(method, 100, n, first=1000))
     rows = []
-    for method, first in METHODS.items():
-        found = list(coupled.worlds(method, 100, n, first=first))
-        for metric in ("s_sat", "p_view", "n_like"):
-            agent, world = coupled.by_agent(found, metric), coupled.by_world(found, metric)
-            shock = coupled.shock(found, metric)
-            rows.append([method, f"`{metric}`", f"{shock:.2f}", shown(agent), band(agent)])
-            rows[-1] += [f"{shown(world)} of {world.repeats}", band(world)]
-    header = ["recommender", "metric", "variance of a world's difference / independent agents'"]
+    for metric in ("s_sat", "p_view", "n_like"):
+        agent, world = coupled.by_agent(found, metric), coupled.by_world(found, metric)
+        shock = f"{coupled.shock(found, metric):.2f}"
+        of = f"{shown(world)} of {world.repeats}"
+        rows.append([f"`{metric}`", shock, shown(agent), band(agent), of, band(world)])
+    header = ["metric", "variance of a world's difference / independent agents'"]
     header += ["by agent rejects", "band", f"by {coupled.WORLDS} worlds rejects", "band"]
     table(header, rows)
+
+
+def _method(text: str) -> tuple[str, int]:
+    name, _, n = text.partition("=")
+    return name, int(n)
 
 
 def _repeats(a: Draws, b: Draws, truth: experiments.Truth) -> Repeats:
@@ -202,7 +209,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--keep", type=Path, metavar="FILE", help="the sessions, as .npz")
-    parser.add_argument("--worlds", type=int, default=0, metavar="N", help="of each recommender")
+    parser.add_argument("--worlds", type=_method, nargs="*", default=(), metavar="METHOD=N")
     parser.add_argument("--only", nargs="*", choices=tuple(PARTS), default=tuple(PARTS))
     asked = parser.parse_args()
     # A second thread gains nothing on matrices of this size (OMP_NUM_THREADS=1 for the rest).
@@ -213,8 +220,8 @@ def main() -> None:
         print(f"sessions: {time.perf_counter() - started:.0f} s")
         for name in asked.only:
             PARTS[name](a, b)
-    if asked.worlds:
-        worlds(asked.worlds)
+    for method, n in asked.worlds:
+        worlds(method, n)
     print(f"\n{time.perf_counter() - started:.0f} s; numpy {np.__version__}")
 
 
