@@ -53,11 +53,11 @@ def standard_error(values: Floats) -> float:
     return float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def t_quantile(probability: float, degrees: int) -> float:
+def t_quantile(probability: float, degrees: float) -> float:
     """The value below which Student's t lies with this probability."""
     return float(special.stdtrit(degrees, probability))
 
 
-def t_p_value(statistic: float, degrees: int) -> float:
+def t_p_value(statistic: float, degrees: float) -> float:
     """Two-sided."""
     return float(2 * special.stdtr(degrees, -abs(statistic)))

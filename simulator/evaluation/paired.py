@@ -114,7 +114,7 @@ def estimate(
     return Estimated(student.mean, student.low, student.high, p)
 
 
-def p_of_t(difference: float, error: float, degrees: int) -> float:
+def p_of_t(difference: float, error: float, degrees: float) -> float:
     """Two-sided; without any error a difference is certain."""
     if error == 0:
         return 1.0 if difference == 0 else 0.0
