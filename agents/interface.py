@@ -368,6 +368,12 @@ class ResponseModel(ABC):
 
     settings: Mapping[str, Any]
 
+    @classmethod
+    def expand(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings as given, and what one of them, such as the name of a preset, stands
+        for; called before defaults are filled in. Raises AgentError."""
+        return dict(settings)
+
     @abstractmethod
     def visit(self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int) -> Visit:
         """Open sessions for the whole audience; called once for each arm and round."""

@@ -70,7 +70,7 @@ def create(name_or_path: str, settings: Mapping[str, Any] | None = None) -> Resp
     Raises :class:`AgentError` in one line for an unknown model or setting, a missing one,
     or a value of the wrong type or out of range.
     """
-    given = dict(settings or {})
+    given = find(name_or_path).expand(settings or {})
     known = {setting.name: setting for setting in spec(name_or_path).settings}
     for name in given:
         if name not in known:
@@ -103,6 +103,8 @@ def _words(wanted: Any) -> str:
         return _words(get_args(wanted)[0])
     if get_origin(wanted) is Literal:
         return f"one of {', '.join(map(str, get_args(wanted)))}"
+    if wanted is Ellipsis:
+        return "..."
     if get_origin(wanted) is tuple:
         return f"({', '.join(_words(one) for one in get_args(wanted))})"
     return wanted.__name__ if type(wanted) is type else str(wanted)
@@ -110,13 +112,17 @@ def _words(wanted: Any) -> str:
 
 def _checked(model: str, setting: Setting, value: Any) -> Any:
     # Files know lists only; strictness is for everything else ("3" is no number).
-    value = tuple(value) if isinstance(value, list) else value
+    value = _tuples(value)
     config = ConfigDict(strict=True, allow_inf_nan=False)
     try:
         return TypeAdapter(setting.annotation, config=config).validate_python(value)
     except ValidationError as error:
         why = error.errors()[0]["msg"]
         raise AgentError(f"{model}: {setting.name}: found {value!r}; {why}") from None
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _unknown_setting(name: str, known: list[str]) -> str:

@@ -15,7 +15,7 @@ never by position or arm: the same item meets the same agent in the same mood ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from inspect import signature
 from typing import Any
@@ -44,6 +44,7 @@ from ..interface import (
     ResponseModel,
     Visit,
 )
+from . import presets
 from .parameters import Parameters
 from .taste import Tastes, learn
 
@@ -64,7 +65,7 @@ class Behavioural(ResponseModel):
 
     def __init__(self, **settings: Any) -> None:
         try:
-            self.parameters = Parameters(**settings)
+            self.parameters = Parameters(**self.expand(settings))
         except ValidationError as error:
             found = error.errors()[0]
             place = ".".join(map(str, found["loc"]))
@@ -73,6 +74,12 @@ class Behavioural(ResponseModel):
             ) from None
         self.settings = asdict(self.parameters)
         self._learnt: WeakKeyDictionary[Audience, tuple[Catalogue, Tastes]] = WeakKeyDictionary()
+
+    @classmethod
+    def expand(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """With the settings of the named preset, where the given ones do not override them."""
+        name = settings.get("preset", "")
+        return {**(presets.load(name).settings if name else {}), **settings}
 
     def visit(
         self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int
@@ -110,6 +117,7 @@ class BehaviouralVisit(Visit):
         self._round = round_
         self._agent = audience.agent
         self._shown = shown_or_middle(catalogue)
+        self._anchor = self._shown - (1.0 - p.shown_weight) * (self._shown - self._shown.mean())
         self._scale = catalogue.rating_scale
         popularity = np.log1p(catalogue.popularity.astype(np.float64))
         self._allure = p.quality * _standardised(self._shown) + p.familiarity * _standardised(
@@ -119,20 +127,23 @@ class BehaviouralVisit(Visit):
         self._openness = np.array(p.openness)[profiles.diversity - 1]
         self._pull = np.array(p.conformity_pull)[profiles.conformity - 1]
         self._patience = np.array(p.patience)[profiles.activity - 1]
+        self._activity = profiles.activity.astype(np.int64) - 1
+        self._ease = np.array(p.ease)[profiles.diversity - 1]
+        self._openness = self._openness + np.array(p.eagerness)[profiles.activity - 1]
         mood = p.mood * ndtri(luck.uniform("mood", audience.agent, round_))
-        self._mood = np.asarray(mood, dtype=np.float64)
+        self._mood = np.asarray(mood + np.array(p.contentment)[profiles.activity - 1])
         self._satisfaction = np.clip(p.satisfaction_start + self._mood, 1.0, 10.0)
 
     def turn(self, page: Page) -> Answers:
         there = page.item != NO_ITEM
         item = np.where(there, page.item, 0)
         own = self._idiosyncrasy(page.row, item)
-        appeal = self._appeal(page.row, item, own)
+        appeal = self._appeal(page.row, item, own, there)
         interest = np.where(there, expit(self._p.watch_slope * appeal), 0.0)
-        watched = there & self._watches(page.row, item, appeal)
+        watched = self._watches(page.row, item, appeal, there)
         rating = self._ratings(page.row, item, own, watched)
         satisfaction = self._move(page.row, there, interest, watched)
-        fatigue = expit(self._p.tiring * (page.number - self._patience[page.row]))
+        fatigue = expit(self._tired(page))
         leave = self._leaves(page, satisfaction) | ~there.any(axis=1)
         return Answers(
             interest=interest.astype(np.float32),
@@ -165,21 +176,43 @@ class BehaviouralVisit(Visit):
         draws = self._luck.uniform("appeal", self._agent[row][:, None], item)
         return np.asarray(ndtri(draws), dtype=np.float64)
 
-    def _appeal(self, row: IntArray, item: IntArray, own: Floats) -> Floats:
+    def _appeal(self, row: IntArray, item: IntArray, own: Floats, there: BoolArray) -> Floats:
         p = self._p
         match = self._tastes.match(self._tastes.choice[row][:, None, :], item)
-        return np.asarray(
-            p.appeal_level + p.taste * match + self._allure[item] + p.idiosyncrasy * own
-        )
+        appeal = p.appeal_level + p.taste * match + self._allure[item] + p.idiosyncrasy * own
+        if p.contrast:
+            known = p.taste * match + self._allure[item]
+            mean = (known * there).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+            appeal += p.contrast * (known - mean[:, None])
+        appeal += self._ease[row][:, None]
+        appeal[:, :1] += p.top_slot
+        return np.asarray(appeal)
 
-    def _watches(self, row: IntArray, item: IntArray, appeal: Floats) -> BoolArray:
+    def _watches(
+        self, row: IntArray, item: IntArray, appeal: Floats, there: BoolArray
+    ) -> BoolArray:
         p = self._p
         slot = np.log2(np.arange(item.shape[1]) + 2.0)
         # Centred on the page, so that the effect moves watching between slots, not its sum.
         slot_loss = p.slot_effect * (slot - slot.mean())
-        odds = p.watch_level + p.watch_slope * appeal + self._openness[row][:, None] - slot_loss
+        drawn_to = 0.0 if p.fitting_only else p.watch_slope * appeal
+        odds = p.watch_level + drawn_to + self._openness[row][:, None] - slot_loss
         draws = self._luck.uniform("watch", self._agent[row][:, None], item, self._round)
-        return np.asarray(draws < expit(odds))
+        choosable = there & (appeal >= 0.0) if p.fitting_only else there
+        if not any(p.satiety):
+            return np.asarray(choosable & (draws < expit(odds)))
+        return self._one_by_one(odds, draws, choosable)
+
+    def _one_by_one(self, odds: Floats, draws: Floats, choosable: BoolArray) -> BoolArray:
+        """From the top down, each choice lowering the odds of those below it."""
+        loss = np.array([0.0, *self._p.satiety])
+        watched = np.zeros(odds.shape, dtype=np.bool_)
+        above = np.zeros(len(odds), dtype=np.int64)
+        for slot in range(odds.shape[1]):
+            chance = expit(odds[:, slot] - loss[np.minimum(above, 3)])
+            watched[:, slot] = choosable[:, slot] & (draws[:, slot] < chance)
+            above += watched[:, slot]
+        return watched
 
     def _ratings(
         self, row: IntArray, item: IntArray, own: Floats, watched: BoolArray
@@ -194,8 +227,9 @@ class BehaviouralVisit(Visit):
         liking = self._tastes.match(self._tastes.liking[who], what)
         luck = ndtri(self._luck.uniform("rating", self._agent[who], what))
         felt = p.rating_lift + p.rating_taste * liking + p.rating_appeal * own[watched]
-        opinion = self._tastes.generosity[who] + point * (felt + p.rating_spread * luck)
-        rating = self._shown[what] + (1.0 - self._pull[who]) * opinion
+        generosity = p.generosity_weight * self._tastes.generosity[who]
+        opinion = generosity + point * (felt + p.rating_spread * luck)
+        rating = self._anchor[what] + (1.0 - self._pull[who]) * opinion
         step = rating_step(self._scale)
         out[watched] = np.clip(low + step * np.floor((rating - low) / step + 0.5), low, high)
         return out
@@ -216,10 +250,17 @@ class BehaviouralVisit(Visit):
         self._satisfaction[row] = after
         return np.asarray(after)
 
+    def _tired(self, page: Page) -> Floats:
+        """(B,) log-odds of leaving that the number of pages alone gives."""
+        p = self._p
+        if p.leaving:
+            after = [row[min(page.number, len(row)) - 1] for row in p.leaving]
+            return np.asarray(np.array(after)[self._activity[page.row]])
+        return np.asarray(p.tiring * (page.number - self._patience[page.row]))
+
     def _leaves(self, page: Page, satisfaction: Floats) -> BoolArray:
         p = self._p
-        tired = p.tiring * (page.number - self._patience[page.row])
-        odds = tired - p.exit_satisfaction * (satisfaction - p.satisfaction_level)
+        odds = self._tired(page) - p.exit_satisfaction * (satisfaction - p.satisfaction_level)
         draws = self._luck.uniform("leave", self._agent[page.row], self._round, page.number)
         return np.asarray(draws < expit(odds))
 

@@ -81,3 +81,42 @@ class Parameters:
     ] = 0.30
     return_slope: Annotated[Weight, "log-odds to come back per point of satisfaction"] = 0.8
     return_middle: Annotated[Satisfaction, "satisfaction at which coming back is even odds"] = 4.0
+
+    # Named parameter sets, and what language models do that the model above does not. Each is
+    # off by default; docs/calibration.md says what switches them on.
+    preset: Annotated[
+        str, "a fitted set of these settings, by name or file; settings beside it override"
+    ] = ""
+    ease: Annotated[
+        tuple[LogOdds, LogOdds, LogOdds], "appeal added to every item, by level of diversity"
+    ] = (0.0, 0.0, 0.0)
+    contrast: Annotated[
+        Weight, "times that the known appeal above the page's mean counts once more"
+    ] = 0.0
+    top_slot: Annotated[LogOdds, "appeal added to what stands in the first slot"] = 0.0
+    fitting_only: Annotated[
+        bool, "only what fits is watched, and how well it fits does not matter"
+    ] = False
+    eagerness: Annotated[
+        tuple[LogOdds, LogOdds, LogOdds], "log-odds to watch added by level of activity"
+    ] = (0.0, 0.0, 0.0)
+    satiety: Annotated[
+        tuple[LogOdds, LogOdds, LogOdds],
+        "log-odds to watch lost once 1, 2, 3 or more items above on the page are watched",
+    ] = (0.0, 0.0, 0.0)
+    shown_weight: Annotated[
+        Share, "how much of a shown rating's distance from the mean one a rating follows"
+    ] = 1.0
+    generosity_weight: Annotated[Share, "how much of an agent's own generosity enters"] = 1.0
+    contentment: Annotated[
+        tuple[Points, Points, Points], "satisfaction aimed at, added by level of activity"
+    ] = (0.0, 0.0, 0.0)
+    leaving: Annotated[
+        tuple[tuple[LogOdds, ...], ...],
+        "log-odds of leaving after page 1, 2, ... and later, one row for each level of activity, "
+        "in place of patience and tiring; empty for those",
+    ] = ()
+
+    def __post_init__(self) -> None:
+        if self.leaving and (len(self.leaving) != 3 or not all(self.leaving)):
+            raise ValueError("leaving needs three rows of at least one number, or none")
