@@ -173,7 +173,12 @@ def _judged(
     return replace(
         own,
         p_adjusted=p_adjusted,
-        verdict=withheld or verdicts.verdict(said, p_adjusted, own.margin, better, ask.confidence),
+        verdict=withheld
+        or (
+            "inconclusive"  # a handful that happen to do alike
+            if own.n < FEWEST and said.low == said.high
+            else verdicts.verdict(said, p_adjusted, own.margin, better, ask.confidence)
+        ),
         guardrail=None if margin is None else verdicts.guardrail(said, margin, better, withheld),
     )
 

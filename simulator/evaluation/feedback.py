@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .intervals import mean_interval
+from .intervals import Estimate, Floats, mean_interval
 from .study import Study, per_unit
 
 ROWS = {"none": "Origin", "unviewed": "+ Unviewed", "viewed": "+ Viewed", "liked": "+ Liked"}
@@ -115,20 +115,27 @@ def _seen(study: Study, arm: str, round_: int) -> _Seen:
 
 
 def _means(study: Study, arm: str, round_: int, seen: _Seen) -> dict[str, dict[str, Any]]:
-    """Offline metrics of one world keep the interval over its users."""
+    """Offline metrics of one world keep the interval over its users; what agents did has one
+    only where they are independent."""
     rows = study.offline[(study.offline["arm"] == arm) & (study.offline["round"] == round_)]
     own = {str(row["metric"]): row for row in rows.to_dict("records")}
     return {
         name: {part: own[name][part] for part in ("mean", "low", "high", "n")}
         if name in own and study.unit == "agent"
-        else asdict(mean_interval(values, study.confidence))
+        else asdict(_estimate(study, values.to_numpy(dtype=np.float64)))
         for name, values in seen.values.items()
     }
+
+
+def _estimate(study: Study, values: Floats) -> Estimate:
+    """Without limits where the values are those of agents, who share a refit here."""
+    found = mean_interval(values, study.confidence)
+    return found if study.unit == "world" else replace(found, low=np.nan, high=np.nan)
 
 
 def _over(study: Study, here: _Seen, other: _Seen) -> dict[str, dict[str, Any]]:
     out = {}
     for name in here.values.keys() & other.values.keys():
         gain = here.values[name].sub(other.values[name]).to_numpy(dtype=np.float64)
-        out[name] = asdict(mean_interval(gain, study.confidence))
+        out[name] = asdict(_estimate(study, gain))
     return {name: out[name] for name in here.values if name in out}

@@ -115,9 +115,14 @@ def estimate(
 
 
 def p_of_t(difference: float, error: float, degrees: float) -> float:
-    """Two-sided; without any error a difference is certain."""
+    """Two-sided. Differences that are all alike and not 0 have no spread to be judged by: the
+    chance that so many signs agree, 2 / 2^n (exact sign flips).
+
+    >>> p_of_t(1.0, 0.0, 4), p_of_t(0.0, 0.0, 4)
+    (0.0625, 1.0)
+    """
     if error == 0:
-        return 1.0 if difference == 0 else 0.0
+        return 1.0 if difference == 0 else 2.0**-degrees
     return t_p_value(difference / error, degrees)
 
 

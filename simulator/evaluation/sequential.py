@@ -24,11 +24,18 @@ from .intervals import Floats
 START = 30
 """Pairs before the first look: the theorem is asymptotic, and the spread has to be known."""
 
+DIFFERING = 10
+"""Pairs that differ at all before the first look. Where most agents do the same under both arms
+(leave on the same page), the spread of the first pairs says next to nothing of the rare large
+differences, and an interval from it would be far too narrow, or of no width at all. Once all
+that were planned have come, the interval is given whatever they did."""
+
 
 @dataclass(frozen=True, eq=False)
 class Looks:
     """After each prefix of the pairs, last axis (..., N): the mean, its confidence sequence,
-    and the always-valid p value; all but the mean NaN before :data:`START` pairs.
+    and the always-valid p value; all but the mean NaN before :data:`START` pairs, and before
+    :data:`DIFFERING` of them differ.
 
     ``p`` is the level at which the sequence of the same rho would just exclude 0, so p < alpha
     exactly where 0 lies outside. Its running minimum is valid too.
@@ -80,7 +87,8 @@ def looks(differences: npt.ArrayLike, planned: int, confidence: float = 0.95) ->
     mean, spread = _running(values, n)
     x = n * tuning(planned, alpha) ** 2
     half = spread * np.sqrt(2 * (x + 1) / (n * x) * (0.5 * np.log1p(x) - np.log(alpha)))
-    early = n < START
+    few = (np.cumsum(values != 0, axis=-1) < DIFFERING) & (n < planned)
+    early = (n < START) | few
     low, high = (np.where(early, np.nan, mean + side * half) for side in (-1, 1))
     return Looks(mean, low, high, np.where(early, np.nan, _p_value(mean, spread, n, x)))
 

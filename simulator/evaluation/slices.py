@@ -18,6 +18,7 @@ from .comparison import Comparison
 from .intervals import Floats
 from .missing import Bools
 from .multiplicity import benjamini_hochberg
+from .paired import FEWEST
 from .simulated import METRICS, Metric
 from .units import Unit
 
@@ -80,11 +81,16 @@ def slices(
             metrics=metrics,
         )
         found += [(name, level, len(members), row) for row in compared]
-    adjusted = benjamini_hochberg([row.p for *_, row in found])
+    adjusted = benjamini_hochberg([np.nan if _few(row) else row.p for *_, row in found])
     return [
         _slice(name, level, n, row, p, confidence)
         for (name, level, n, row), p in zip(found, adjusted, strict=True)
     ]
+
+
+def _few(row: Comparison) -> bool:
+    """A handful of agents who happen to do alike would look certain."""
+    return row.unit == "agent" and row.n < FEWEST
 
 
 def parts_of(agents: pd.DataFrame) -> dict[tuple[str, str], Bools]:
@@ -126,6 +132,8 @@ def _slice(
 ) -> Slice:
     if row.verdict.startswith("withheld"):
         said = row.verdict
+    elif _few(row):
+        said = f"withheld: {row.n} pairs"
     elif p_adjusted < 1 - confidence:
         said = "higher" if row.difference > 0 else "lower"
     else:

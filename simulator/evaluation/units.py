@@ -72,15 +72,13 @@ class Sessions:
         )
 
     def spread(self, control: str, arm: str, name: str) -> float:
-        """The standard deviation of the control's agents (means over replicates) in a metric,
-        within worlds, over sessions with a value in both arms; NaN below two agents a world."""
+        """The standard deviation of the control's sessions in a metric, within worlds, over
+        those with a value in both arms: of agents, replicates or worlds alike, so that it does
+        not shrink with how often or how widely is played. NaN below two sessions a world."""
         b, a = self.column(control, name), self.column(arm, name)
         known = ~(np.isnan(a) | np.isnan(b))
-        agents, place = np.unique(
-            np.stack([self.world[known], self.agent[known]]), axis=1, return_inverse=True
-        )
-        value = np.bincount(place, b[known]) / np.bincount(place)
-        worlds, world = np.unique(agents[0], return_inverse=True)
+        value = b[known]
+        worlds, world = np.unique(self.world[known], return_inverse=True)
         degrees = len(value) - len(worlds)
         if degrees < 1:
             return np.nan

@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestPower
+from statsmodels.stats.power import TTestIndPower, TTestPower
 
 from simulator.evaluation.components import split
 from simulator.evaluation.covariates import Population, adjusted
@@ -141,6 +141,15 @@ def test_power(n: int) -> None:
 def test_pairs_needed(effect: float, wanted: float) -> None:
     theirs = TTestPower().solve_power(effect, power=wanted, alpha=0.05)
     assert needed(effect, wanted) == int(np.ceil(theirs))
+
+
+@pytest.mark.parametrize(("effect", "wanted"), [(0.3, 0.8), (0.2, 0.8), (0.1, 0.9), (1.5, 0.8)])
+def test_two_groups_needed(effect: float, wanted: float) -> None:
+    """``effect`` is in deviations of the difference of two agents, theirs in those of one."""
+    one = effect * np.sqrt(2)
+    theirs = TTestIndPower().solve_power(one, power=wanted, alpha=0.01)
+    assert needed(effect, wanted, 0.99, groups=2) == int(np.ceil(theirs))
+    assert float(power(40, effect, 0.99, 2)) == close(TTestIndPower().power(one, 40, 0.01))
 
 
 @pytest.mark.parametrize("n", [5, 30, 100, 1000])

@@ -47,15 +47,19 @@ def test_by_hand() -> None:
 
 
 def test_an_arm_equal_to_the_control_differs_in_nothing() -> None:
-    found = one([0.1, 0.2, 0.7], [0.1, 0.2, 0.7])
+    values = [0.1, 0.2, 0.7] * 3
+    found = one(values, values)
     assert (found.difference, found.low, found.high, found.p, found.p_adjusted) == (0, 0, 0, 1, 1)
     assert found.minimum_detectable == 0
     assert found.verdict.startswith("no difference larger than")
+    assert one(values[:7], values[:7]).verdict == "inconclusive"
 
 
-def test_a_shift_shared_by_all_is_certain() -> None:
-    assert one([1, 2, 3], [2, 3, 4]).p == 0
-    assert one([1, 2, 3], [2, 3, 4]).verdict == "better"
+def test_a_shift_shared_by_a_handful_is_no_certainty() -> None:
+    """All signs agree by chance in 2 / 2^n of experiments."""
+    few, many = one([1, 2, 3], [2, 3, 4]), one([*range(12)], [*range(1, 13)])
+    assert (few.p, few.verdict) == (0.25, "inconclusive")
+    assert (many.p, many.verdict) == (2 / 2**12, "better")
 
 
 def draw(shift: float, spread: float, n: int = 400) -> tuple[list[float], list[float]]:
@@ -137,7 +141,7 @@ def test_no_inference_where_arms_learned_from_the_agents() -> None:
 
 
 def test_a_metric_of_ones_own_is_compared_too() -> None:
-    values = measured(MF={"dwell": [1.0, 2.0, 3.0]}, New={"dwell": [0.0, 1.0, 2.0]})
+    values = measured(MF={"dwell": [1.0, 2.0, 3.0]}, New={"dwell": [0.0, 1.0, 2.1]})
     less = Metric(lambda log: np.zeros(len(log.sessions)), "seconds", better=-1)
     (found,) = compare(values, "MF", metrics={"dwell": less})
     assert (found.metric, found.verdict) == ("dwell", "better")
