@@ -4,11 +4,15 @@ shows.
 The spread of paired differences is all that is taken from the pilot: never the difference
 it happened to find, which in a small run says next to nothing and, where it was noticed
 because it was large, is too large (Gelman and Carlin, "Beyond power calculations", 2014).
+
+What is to be found is a verdict, which is corrected for all that is tested beside it. Sizes
+are therefore those of a test at alpha over the number of tests (Bonferroni): the first step
+of Holm's correction, and what one arm that alone differs has to pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,14 +20,14 @@ import numpy as np
 from scipy import special
 
 from .errors import InputError
-from .evaluation.components import Split, split
-from .evaluation.paired import paired
-from .evaluation.power import POWER, detectable, needed
+from .evaluation.components import Split
+from .evaluation.power import POWER, Groups, detectable, needed
 from .evaluation.sequential import tuning
 from .evaluation.simulated import METRICS
 from .evaluation.study import Study
 from .evaluation.units import Sessions, Unit, sessions
 from .scenario import Scenario
+from .spread import Within, agents_per_world, spread
 
 STANDARD = (0.1, 0.2, 0.3, 0.5)
 """Differences in standard deviations of paired differences: what Cohen (1988) calls small is
@@ -59,12 +63,56 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Corrected:
+    """What a verdict on one arm and metric is corrected for: ``arms`` against the control,
+    times ``metrics`` tested together; 1 and 1 without correction. ``alpha``: of all."""
+
+    alpha: float
+    arms: int
+    metrics: int
+
+    @staticmethod
+    def of(scenario: Scenario, metric: str) -> Corrected:
+        """The families of :func:`simulator.evaluation.compare.compare`."""
+        chosen = scenario.evaluation
+        alpha = 1 - chosen.confidence
+        if chosen.correction == "none":
+            return Corrected(alpha, 1, 1)
+        metrics = 1 if metric == chosen.primary else len(METRICS.keys() - {chosen.primary})
+        return Corrected(alpha, len(scenario.arms) - 1, metrics)
+
+    @property
+    def tests(self) -> int:
+        return self.arms * self.metrics
+
+    @property
+    def confidence(self) -> float:
+        """Of a single test."""
+        return 1 - self.alpha / self.tests
+
+    @property
+    def text(self) -> str:
+        """
+        >>> Corrected(0.05, 1, 1).text, Corrected(0.05, 4, 1).text, Corrected(0.05, 4, 8).text
+        ('5 %', '5 % / 4 arms', '5 % / 32 tests (4 arms x 8 metrics)')
+        """
+        level = f"{100 * self.alpha:.3g} %"
+        if self.tests == 1:
+            return level
+        if self.metrics == 1:
+            return f"{level} / {self.arms} arms"
+        arms = f"{self.arms} arm{'s' * (self.arms > 1)}"
+        return f"{level} / {self.tests} tests ({arms} x {self.metrics} metrics)"
+
+
+@dataclass(frozen=True)
 class Sized:
     """One arm against the control. ``units``: pairs in the pilot; standard deviations of
-    paired differences and of two groups of as many; ``detectable``: the true difference that
-    the planned size finds; ``needed``: units that find the wanted one, ``needed_unpaired``
-    in each of two groups, None where no number of them is known to; ``advice`` where the
-    data set has not enough."""
+    the planned run's paired differences and of two groups of as many; ``detectable``: the
+    true difference that the planned size finds; ``needed``: units that find the wanted one,
+    ``needed_unpaired`` in each of two groups, None where no number of them is known to;
+    ``agents_per_world`` for which all this holds, None where agents are units; ``advice``
+    where the data set has not enough."""
 
     arm: str
     control: str
@@ -75,26 +123,28 @@ class Sized:
     detectable: float
     needed: int | None
     needed_unpaired: int | None
+    agents_per_world: float | None
     advice: str | None = None
 
 
 @dataclass(frozen=True)
 class _Aim:
-    """``planned``: units of the scenario; ``users`` who can be agents, None for worlds."""
+    """``confidence`` of a single test; ``within`` and ``planned``: what units of the scenario
+    are, and how many; ``users`` who can be agents, None for worlds."""
 
     wanted: Wanted
     confidence: float
-    replicates: int
+    within: Within
     planned: int
     users: int | None
 
-    def units(self, sd: float) -> int | None:
+    def units(self, sd: float, groups: Groups = 1) -> int | None:
         """That find the wanted difference; None where it was not said."""
         if self.wanted.difference is None:
             return None
         if sd == 0:
             return 2
-        return needed(self.wanted.difference / sd, self.wanted.power, self.confidence)
+        return needed(self.wanted.difference / sd, self.wanted.power, self.confidence, groups)
 
 
 def size(
@@ -108,19 +158,21 @@ def size(
     many units. Raises InputError where ``study`` says nothing about this scenario."""
     unit: Unit = "world" if scenario.worlds > 1 else "agent"
     planned = scenario.worlds if unit == "world" else scenario.agents.count
-    confidence = scenario.evaluation.confidence
-    limit = None if unit == "world" else users
-    aim = _Aim(wanted, confidence, scenario.agents.replicates, planned, limit)
+    corrected = Corrected.of(scenario, wanted.metric)
+    within = Within(unit, scenario.agents.count, scenario.agents.replicates)
+    aim = _Aim(wanted, corrected.confidence, within, planned, None if unit == "world" else users)
     document: dict[str, Any] = {
         "metric": wanted.metric,
         "unit": unit,
         "difference": wanted.difference,
         "power": wanted.power,
-        "confidence": confidence,
+        "confidence": scenario.evaluation.confidence,
+        "tests": corrected.tests,
+        "level": corrected.text,
         "planned": planned,
         "users": users,
         "standardised": [
-            {"effect": effect, "units": needed(effect, wanted.power, confidence)}
+            {"effect": effect, "units": needed(effect, wanted.power, corrected.confidence)}
             for effect in STANDARD
         ],
         "pilot": None,
@@ -135,11 +187,11 @@ def size(
     return document | {
         "pilot": {"run": study.name, "status": study.status, "replicates": study.replicates},
         "arms": [asdict(one) | {"cost": _cost(one, aim, cost)} for one in sized],
-        "notes": _notes(study, scenario),
+        "notes": [*_notes(study, scenario, corrected), *_worlds(study, found, within, sized)],
     }
 
 
-def _notes(study: Study, scenario: Scenario) -> list[str]:
+def _notes(study: Study, scenario: Scenario, corrected: Corrected) -> list[str]:
     """What is to be known of the figures."""
     out = []
     if study.status != "finished":
@@ -154,9 +206,42 @@ def _notes(study: Study, scenario: Scenario) -> list[str]:
     if scenario.evaluation.stop == "anytime":
         out.append(
             "figures are those of a test at the end; an interval that may be looked at any time "
-            f"is {_wider(scenario.evaluation.confidence):.2f} times as wide at the planned size"
+            f"is {_wider(corrected.confidence):.2f} times as wide at the planned size"
         )
     return out
+
+
+def _worlds(study: Study, found: Sessions, planned: Within, sized: Sequence[Sized]) -> list[str]:
+    """What is to be known where worlds are not as large as those of the pilot."""
+    if planned.unit == "agent":
+        return []
+    out = []
+    if 1 < study.replicates != planned.replicates:
+        out.append(
+            f"figures hold for agents with {study.replicates} replicates, as in {study.name}"
+        )
+    seen = float(agents_per_world(found).mean())
+    held = {one.agents_per_world for one in sized}
+    if held - {planned.agents}:
+        out.append(
+            f"figures hold for worlds of {_agents(seen)}, as in {study.name}; how they change "
+            f"with {planned.agents:,} is told by a pilot with more agents a world"
+        )
+    elif seen != planned.agents:
+        out.append(
+            f"{study.name} has worlds of {_agents(seen)}; figures are for worlds of "
+            f"{planned.agents:,}, by the variances between worlds and within them, of which "
+            f"{found.units} worlds tell the first only roughly"
+        )
+    return out
+
+
+def _agents(n: float) -> str:
+    """
+    >>> _agents(1), _agents(39.5)
+    ('1 agent', '39.5 agents')
+    """
+    return f"{n:,.4g} agent{'s' * (n != 1)}"
 
 
 def _wider(confidence: float) -> float:
@@ -194,50 +279,21 @@ def _sessions(study: Study, scenario: Scenario, metric: str, unit: Unit) -> Sess
 
 
 def _arm(found: Sessions, control: str, arm: str, aim: _Aim) -> Sized:
-    metric = aim.wanted.metric
-    b, a = found.pair(control, arm, metric)
-    pair = paired(b, a, aim.confidence)
-    if pair.n < 2:
-        raise InputError(
-            f"arm {arm}", key=metric, found=f"{pair.n} pairs of values", allowed="two or more"
-        )
-    by_replicates = _splits(found, control, arm, metric)
-    sd, unpaired = (float(error * np.sqrt(pair.n)) for error in (
-        pair.standard_error, pair.standard_error_unpaired))  # fmt: skip
-    if by_replicates is not None:
-        sd, unpaired = (
-            float(np.sqrt(sum(_variance(part, aim.replicates) for part in parts)))
-            for parts in (by_replicates[:1], by_replicates[1:])
-        )
-    wanted = aim.units(sd)
+    seen = spread(found, control, arm, aim.wanted.metric, aim.confidence, aim.within)
+    wanted = aim.units(seen.sd)
     return Sized(
         arm=arm,
         control=control,
-        units=pair.n,
-        sd=sd,
-        sd_unpaired=unpaired,
-        correlation=pair.correlation,
-        detectable=detectable(aim.planned, aim.wanted.power, aim.confidence) * sd,
+        units=seen.units,
+        sd=seen.sd,
+        sd_unpaired=seen.sd_unpaired,
+        correlation=seen.correlation,
+        detectable=detectable(aim.planned, aim.wanted.power, aim.confidence) * seen.sd,
         needed=wanted,
-        needed_unpaired=aim.units(unpaired),
-        advice=_advice(aim, wanted, None if by_replicates is None else by_replicates[0]),
+        needed_unpaired=aim.units(seen.sd_unpaired, groups=2),
+        agents_per_world=seen.agents,
+        advice=_advice(aim, wanted, seen.replicates),
     )
-
-
-def _splits(found: Sessions, control: str, arm: str, metric: str) -> tuple[Split, ...] | None:
-    """Of the difference, the arm and the control into agents and replicates; None where no
-    agent came twice, or agents are no units."""
-    b, a = found.column(control, metric), found.column(arm, metric)
-    if found.units != len(np.unique(found.agent)) or len(found.unit) == found.units:
-        return None
-    either = np.where(np.isnan(a - b), np.nan, 0.0)
-    parts = tuple(split(values, found.unit) for values in (a - b, a + either, b + either))
-    return None if np.isnan(parts[0].within) else parts
-
-
-def _variance(part: Split, replicates: int) -> float:
-    """Of one agent's mean over so many replicates."""
-    return part.between + part.within / replicates
 
 
 def _advice(aim: _Aim, wanted: int | None, part: Split | None) -> str | None:

@@ -19,7 +19,7 @@ def blocks(size: Mapping[str, Any]) -> list[RenderableType]:
         return [*out, _standard_line(size)]
     out += [
         f"{size['metric']} against {size['arms'][0]['control']}, by the spread in "
-        f"{size['pilot']['run']}:",
+        f"{size['pilot']['run']}, at {size['level']}:",
         _table(size),
     ]
     costs = [line for one in size["arms"] if (line := _cost_line(one, size["unit"]))]
@@ -39,8 +39,8 @@ def _advice(size: Mapping[str, Any]) -> list[str]:
 def _standard_line(size: Mapping[str, Any]) -> str:
     pairs = ", ".join(f"{one['effect']:g}: {one['units']:,}" for one in size["standardised"])
     wanted = (
-        f"{_plural(size)} for {size['power']:.0%} power, by the difference in standard deviations "
-        f"of paired differences: {pairs}"
+        f"{_plural(size)} for {size['power']:.0%} power at {size['level']}, by the difference in "
+        f"standard deviations of paired differences: {pairs}"
     )
     if size["pilot"] is None and size["difference"] is not None:
         wanted += f"; a difference of {size['difference']:g} in {size['metric']} needs their spread"

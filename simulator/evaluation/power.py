@@ -5,11 +5,16 @@ deviations of the differences, t has a noncentral t distribution with n - 1 degr
 freedom and noncentrality effect * sqrt(n), so nothing here is an approximation (Cohen,
 Statistical Power Analysis, 1988, chapter 2, with the exact distribution). The textbook's
 n = (z(1 - alpha/2) + z(power))^2 / effect^2 lies one or two pairs lower.
+
+Two groups of n each, with equal variances, differ only in the degrees of freedom, 2 n - 2,
+where ``effect`` is in sqrt(s_A^2 + s_B^2), the deviation of a difference between two
+independent agents.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,20 +28,24 @@ POWER = 0.8
 MOST = 2**53
 """Pairs beyond which a number needed is not told apart from infinitely many."""
 
+Groups = Literal[1, 2]
+"""1: pairs; 2: two groups of as many units each."""
+
 _NORMAL_FROM = 100_000
 """Degrees of freedom from which the normal distribution is the same to four digits; the
 noncentral t is slow and less exact there."""
 
 
-def power(n: npt.ArrayLike, effect: float, confidence: float = 0.95) -> Floats:
+def power(n: npt.ArrayLike, effect: float, confidence: float = 0.95, groups: Groups = 1) -> Floats:
     """The chance to find a true difference of ``effect`` standard deviations of the paired
-    differences with ``n`` pairs (an array of sizes gives a power curve); NaN below two.
+    differences with ``n`` pairs (an array of sizes gives a power curve); NaN below two. With
+    ``groups`` 2: with ``n`` in each of two groups.
 
     >>> power([34, 100, 199], 0.2).round(3).tolist()
     [0.205, 0.508, 0.802]
     """
     sizes = np.asarray(n, dtype=np.float64)
-    degrees = sizes - 1
+    degrees = groups * (sizes - 1)
     shift = abs(effect) * np.sqrt(sizes)
     tail = (1 + confidence) / 2
     large = degrees >= _NORMAL_FROM
@@ -51,23 +60,28 @@ def power(n: npt.ArrayLike, effect: float, confidence: float = 0.95) -> Floats:
 
 
 @lru_cache(maxsize=4096)
-def needed(effect: float, power_wanted: float = POWER, confidence: float = 0.95) -> int | None:
+def needed(
+    effect: float, power_wanted: float = POWER, confidence: float = 0.95, groups: Groups = 1
+) -> int | None:
     """The fewest pairs (two at least) that find ``effect`` (in standard deviations of the
     paired differences) with this power; None for no effect, or for more than :data:`MOST`.
+    With ``groups`` 2: the fewest in each of two groups.
 
     >>> needed(0.3), needed(0.2), needed(-0.2, power_wanted=0.9), needed(0.0)
     (90, 199, 265, None)
+    >>> needed(0.3, groups=2)
+    89
     """
     if effect == 0 or np.isnan(effect):
         return None
     low, high = 1, 2
-    while power(high, effect, confidence) < power_wanted:
+    while power(high, effect, confidence, groups) < power_wanted:
         if high >= MOST:
             return None
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if power(middle, effect, confidence) < power_wanted:
+        if power(middle, effect, confidence, groups) < power_wanted:
             low = middle
         else:
             high = middle
