@@ -62,17 +62,19 @@ def sentence(row: Row, at: str) -> str:
 
 
 def could_have_seen(row: Row) -> str:
-    """What would have been noticed with this many units, and how many notice half of it.
+    """What would have been noticed with this many units, and how many notice half of it; by
+    one test, not corrected for others.
 
     >>> row = {"metric": "s_sat", "unit": "agent", "n": 200, "minimum_detectable": 0.15}
     >>> could_have_seen(row | {"needed": 790})
-    '200 agents could have seen 0.15 (4 times in 5); 790 agents would see 0.07.'
+    '200 agents could have seen 0.15 (4 times in 5 by a single test); 790 agents would see 0.07.'
     """
     detectable, digits = row["minimum_detectable"], wording(row["metric"]).digits
     if missing(detectable):
         return "How much it could have seen is not known."
     units = f"{row['unit']}s"
-    text = f"{row['n']:,} {units} could have seen {number(detectable, digits)} (4 times in 5)"
+    seen = number(detectable, digits)
+    text = f"{row['n']:,} {units} could have seen {seen} (4 times in 5 by a single test)"
     if row["needed"] is None:
         return f"{text}."
     return f"{text}; {row['needed']:,} {units} would see {number(detectable / 2, digits)}."

@@ -87,8 +87,8 @@ def sensitivity(rows: Sequence[Row]) -> Table:
     """What this run could have seen, and what it would take to see half of it."""
     unit = f"{rows[0]['unit']}s"
     table = _table(
-        f"smallest difference found 4 times in 5; {unit} that would find half of it; two groups: "
-        f"how many times the {unit} without pairing"
+        f"smallest difference found 4 times in 5 by a single test; {unit} that would find half "
+        f"of it; two groups: how many times the {unit} without pairing"
     )
     table.add_column("arm", max_width=16)
     table.add_column("metric", max_width=14)

@@ -136,13 +136,13 @@ def _left(ax: Axes, y: float, text: str, colour: str) -> None:
 
 
 def _power(subject: Subject, primary: pd.DataFrame) -> Drawing:
-    """The smallest difference that is found 4 times in 5, by the number of units."""
+    """The smallest difference that one test finds 4 times in 5, by the number of units."""
     metric, unit = str(primary["metric"].iloc[0]), str(primary["unit"].iloc[0])
     n = int(primary["n"].max())
     words = wording(metric)
     title = f"What {n:,} {unit}s could see, and what more would"
     pens = [subject.pens[row["arm"]] for row in _records(primary)]
-    note = f"Found 4 times in 5 by a {subject.level} test, in {words.short}. Ring: this run"
+    note = f"Found 4 times in 5 by a single {subject.level} test, in {words.short}. Ring: this run"
     fig, ax = style.panel(title, note, labels_right=[pen.name for pen in pens])
     sizes = np.unique(np.geomspace(max(min(n, 3), n // 5), 10 * n, 28).astype(int))
     effect = np.array([detectable(int(size), confidence=subject.confidence) for size in sizes])
@@ -163,9 +163,9 @@ def _power(subject: Subject, primary: pd.DataFrame) -> Drawing:
     ax.set_ylabel(f"detectable difference, {words.label}")
     label_ends(ax, pens, [float(sizes[-1])] * len(pens), ends)
     caption = (
-        f"How small a true difference in {words.short} is found 4 times in 5, by the number of "
-        f"{unit}s; four times the {unit}s see half the difference. A verdict “inconclusive” "
-        "rules out only what lies above the curve."
+        f"How small a true difference in {words.short} is found 4 times in 5 by a single test "
+        f"(not corrected for others), by the number of {unit}s; four times the {unit}s see half "
+        "the difference. A verdict “inconclusive” rules out only what lies above the curve."
     )
     return finish(fig, "power", SECTION, title, caption)
 

@@ -43,11 +43,13 @@ def test_what_cannot_be_told_says_what_could_have_been_seen() -> None:
     told = sentences.sentence(row(verdict="inconclusive", low=-0.25), "95 %")
     assert told == (
         "This run cannot tell MF from Popularity in S_sat: the difference is +0.50 (95 % interval "
-        "−0.25 to +0.75). 200 agents could have seen 0.40 (4 times in 5); 790 agents would see "
-        "0.20."
+        "−0.25 to +0.75). 200 agents could have seen 0.40 (4 times in 5 by a single test); "
+        "790 agents would see 0.20."
     )
     few = row(verdict="inconclusive", unit="world", n=5, needed=None)
-    assert sentences.sentence(few, "95 %").endswith("5 worlds could have seen 0.40 (4 times in 5).")
+    assert sentences.sentence(few, "95 %").endswith(
+        "5 worlds could have seen 0.40 (4 times in 5 by a single test)."
+    )
     blind = row(verdict="inconclusive", minimum_detectable=None)
     assert "not known" in sentences.sentence(blind, "95 %")
 
