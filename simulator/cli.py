@@ -210,12 +210,12 @@ def plan(
     """Calls, tokens, cost and time of a scenario, and the agents a difference needs."""
     from contextlib import nullcontext
 
-    from . import pilot as trial
-    from . import plan as planner
     from .evaluation import study
+    from .planning import pilot as trial
+    from .planning import plan as planner
+    from .planning.wanted import Wanted
     from .progress import Progress
     from .scenario import load
-    from .sizing import Wanted
     from .world import build
 
     if from_ is not None and pilot is not None:

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from agents.response.prices import Price
-from simulator.planning import Amount, Asked, Browsing, allowed, amount, seconds, steps
+from simulator.planning.questions import Amount, Asked, Browsing, allowed, amount, seconds, steps
 from simulator.storage import tables
 from simulator.storage.store import Store
 

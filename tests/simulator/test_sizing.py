@@ -19,10 +19,10 @@ from simulator.evaluation.power import detectable, needed, power
 from simulator.evaluation.simulated import METRICS
 from simulator.evaluation.study import read
 from simulator.evaluation.units import Sessions, sessions
+from simulator.planning.spread import Within, spread
+from simulator.planning.wanted import Corrected
 from simulator.progress import Progress
 from simulator.scenario import load
-from simulator.sizing import Corrected
-from simulator.spread import Within, spread
 from simulator.storage import queries
 from simulator.storage.store import Store
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InputError
-from .evaluation.components import Split, split
-from .evaluation.intervals import Floats
-from .evaluation.paired import paired
-from .evaluation.units import Sessions, Unit
+from ..errors import InputError
+from ..evaluation.components import Split, split
+from ..evaluation.intervals import Floats
+from ..evaluation.paired import paired
+from ..evaluation.units import Sessions, Unit
 
 
 @dataclass(frozen=True)

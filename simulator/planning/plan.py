@@ -10,18 +10,19 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from . import sizing_table
-from .errors import InputError
-from .evaluation.study import Study
-from .planning import BROWSED, Browsing
-from .report.wording import duration
-from .run import identity
-from .scenario import Scenario
-from .sizing import Wanted, size
+from ..errors import InputError
+from ..evaluation.study import Study
+from ..report.wording import duration
+from ..run import identity
+from ..scenario import Scenario
+from ..storage import queries
+from ..storage.store import Store
+from ..world import World
+from . import table as sizing_table
+from .questions import BROWSED, Browsing
+from .sizing import size
 from .spending import PILOT, Figures, Size, spending, visits
-from .storage import queries
-from .storage.store import Store
-from .world import World
+from .wanted import Wanted
 
 
 def plan(

@@ -1,4 +1,4 @@
-"""What a run of some size asks, spends and takes, from the figures of :mod:`.planning`."""
+"""What a run of some size asks, spends and takes, from the figures of :mod:`.questions`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from agents.response import profiling
 from agents.response.behavioural import Behavioural
 from agents.response.chat import Chat
 
-from .errors import InputError
-from .planning import (
+from ..errors import InputError
+from ..scenario import Scenario
+from ..world import World
+from .questions import (
     SAMPLE,
     Amount,
     Asked,
@@ -26,8 +28,6 @@ from .planning import (
     seconds,
     steps,
 )
-from .scenario import Scenario
-from .world import World
 
 RULE = (
     "tokens by a rule, with no tokenizer (within a tenth for English with OpenAI's), a JSON schema "

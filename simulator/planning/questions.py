@@ -27,8 +27,8 @@ from agents.response.scripted_behavioural import BehaviouralScript
 from agents.response.session import Person, SessionProtocol
 from agents.response.tokens import estimate, estimate_prompt, upper_bound
 
-from .randomness import stream
-from .world import World, plain_catalogue
+from ..randomness import stream
+from ..world import World, plain_catalogue
 
 T = TypeVar("T")
 IntArray = npt.NDArray[np.int64]
@@ -69,7 +69,7 @@ class Browsing:
         """The chance to leave after a page.
 
         >>> round(Browsing(3.23, 5).leaves, 3)
-        0.198
+        0.22
         """
         low, high = 0.0, 1.0
         for _ in range(60):

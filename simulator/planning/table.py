@@ -9,11 +9,11 @@ from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 
-from .report.wording import duration
+from ..report.wording import duration
 
 
 def blocks(size: Mapping[str, Any]) -> list[RenderableType]:
-    """The document of :func:`simulator.sizing.size`."""
+    """The document of :func:`simulator.planning.sizing.size`."""
     out: list[RenderableType] = [""]
     if size["pilot"] is None:
         return [*out, _standard_line(size)]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import family
-from .errors import InputError
-from .planning import Browsing
-from .progress import Progress
-from .scenario import Scenario, changed
+from .. import family
+from ..errors import InputError
+from ..progress import Progress
+from ..scenario import Scenario, changed
+from ..storage.store import Store
+from ..world import build
+from .questions import Browsing
 from .spending import Size, spending
-from .storage.store import Store
-from .world import build
 
 
 def run(
