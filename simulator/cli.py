@@ -334,6 +334,10 @@ def compare(
     slices: Annotated[
         bool, typer.Option("--slices", help="Also parts of the audience; exploratory.")
     ] = False,
+    cheap: Annotated[
+        str | None,
+        typer.Option("--with", metavar="RUN", help="Sharpened by a run of more, cheaper agents."),
+    ] = None,
     overrides: SetOption = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports go.")] = OUT,
     store: StoreOption = STORE,
@@ -359,7 +363,7 @@ def compare(
                 name = _play(asked, what, opened, None, out, progress)
                 _write_report(opened, name, out, progress)
         document = comparing.document(
-            opened, name, control=control, metrics=metrics or [], slices=slices
+            opened, name, control=control, metrics=metrics or [], slices=slices, cheap=cheap
         )
     if as_json:
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

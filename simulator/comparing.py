@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
+from .evaluation.common_agents import check
 from .evaluation.simulated import METRICS
-from .evaluation.study import read
+from .evaluation.study import Study, read
 from .evaluation.summary import document as summarised
 from .evaluation.summary import sliced
+from .evaluation.two_audiences import document as two_audiences
 from .family import members
 from .run import identity
 from .scenario import SCENARIOS, Scenario, load
@@ -71,20 +73,27 @@ def document(
     control: str | None = None,
     metrics: Sequence[str] = (),
     slices: bool = False,
+    cheap: str | None = None,
 ) -> dict[str, Any]:
-    """What is printed: the comparisons of one run or family, of some ``metrics`` or all.
+    """What is printed: the comparisons of one run or family, of some ``metrics`` or all;
+    ``cheap``: a run or family of the same scenario with more agents of another audience, to be
+    combined with it.
 
     Verdicts and corrections are those of the whole; leaving metrics out changes none.
     Raises InputError for an unknown run, control or metric, and where nothing can be compared.
     """
     check_metrics(metrics)
     study = read(store, name)
+    other = None if cheap is None else read(store, cheap)
+    if other is not None:
+        check(study, other)
     summary = summarised(study, control=control)
     if not summary["comparisons"]:
         arms = ", ".join(summary["arms"]) or "none"
         raise InputError(f"run {name}", key="arms", found=arms, allowed="two or more to compare")
     chosen = [row for row in summary["comparisons"] if row["metric"] in (metrics or METRICS)]
     found = sliced(study, summary["control"], summary["round"], metrics) if slices else []
+    both = {} if other is None else _combined(study, other, summary, metrics)
     return {
         "schema": SCHEMA,
         **{key: summary[key] for key in KEPT if key in summary},
@@ -92,4 +101,14 @@ def document(
         "comparisons": chosen,
         **({"components": summary["components"]} if "components" in summary else {}),
         **({"slices": plain(found)} if slices else {}),
+        **({"two_audiences": both} if both else {}),
     }
+
+
+def _combined(
+    study: Study, cheap: Study, summary: dict[str, Any], metrics: Sequence[str]
+) -> dict[str, Any]:
+    usage = {name: arm["usage"] for name, arm in summary["arms"].items()}
+    found = two_audiences(study, cheap, summary["comparisons"], summary["round"], usage)
+    rows = [row for row in found["comparisons"] if row["metric"] in (metrics or METRICS)]
+    return dict(plain(found | {"comparisons": rows}))

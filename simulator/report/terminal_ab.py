@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from . import health, sentences
+from . import health, sentences, two_audiences
 from .comparing import metric_order, row_texts
 from .slices import table as slice_rows
 from .wording import clean, wording
@@ -46,6 +46,9 @@ def blocks(document: Mapping[str, Any], *, every: bool) -> Iterator[RenderableTy
         yield ratios(shown)
     for title, text in sentences.notes(shown, at):
         yield Text(f"{title}: {text}")
+    if "two_audiences" in document:
+        names = list(dict.fromkeys(row["metric"] for row in shown))
+        yield from two_audiences.blocks(document["two_audiences"], names, at)
     if "slices" in document:
         yield slices(document)
     if left:
