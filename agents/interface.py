@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -119,18 +119,27 @@ class Profiles:
 @dataclass(frozen=True, eq=False)
 class Audience:
     """N agents: ``agent`` (N,) their numbers (the user's number in the data set, so that
-    an agent keeps its luck when the population grows), their profiles and histories."""
+    an agent keeps its luck when the population grows), their profiles and histories.
+
+    ``population``: what everybody in the data did before the simulation (training part only),
+    whether an agent or not; None where only the agents' own histories are known."""
 
     agent: IntArray
     profiles: Profiles
     history: RatedHistory
+    population: RatedHistory | None = None
 
     def __len__(self) -> int:
         return len(self.agent)
 
     def rows(self, index: IntArray) -> Audience:
         """The chosen agents, in the order of ``index``."""
-        return Audience(self.agent[index], self.profiles.rows(index), self.history.rows(index))
+        return replace(
+            self,
+            agent=self.agent[index],
+            profiles=self.profiles.rows(index),
+            history=self.history.rows(index),
+        )
 
 
 class Luck(Protocol):

@@ -211,7 +211,7 @@ def build(scenario: Scenario, file: str) -> World:
         )
     except AgentError as error:
         raise InputError(f"{file}: agents: {error}") from None
-    audience = Audience(agent=users, profiles=profiles, history=history)
+    audience = Audience(users, profiles, history, population)
     planted = np.empty(0, dtype=np.int64)
     if (spec := scenario.dataset.canary) is not None:
         catalogue, planted = canary.plant(catalogue, spec.share, spec.text, scenario.seed)

@@ -46,7 +46,7 @@ from ..interface import (
 )
 from . import presets
 from .parameters import Parameters
-from .taste import Tastes, learn
+from .taste import Company, Tastes, learn
 
 STAYS = ("I am still finding things I like", "I hope the next page suits me better")
 LEAVES = (
@@ -84,17 +84,18 @@ class Behavioural(ResponseModel):
     def visit(
         self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int
     ) -> BehaviouralVisit:
-        tastes = self._tastes(audience, catalogue)
+        tastes = self.tastes(audience, catalogue)
         return BehaviouralVisit(self.parameters, tastes, audience, catalogue, luck, round_)
 
-    def _tastes(self, audience: Audience, catalogue: Catalogue) -> Tastes:
+    def tastes(self, audience: Audience, catalogue: Catalogue) -> Tastes:
         """Learnt once for an audience, then shared by all arms and rounds."""
         known = self._learnt.get(audience)
         if known is not None and known[0] is catalogue:
             return known[1]
         p = self.parameters
         weights = (p.genre_weight, p.era_weight, p.text_weight)
-        tastes = learn(audience.history, catalogue, weights, p.rating_weight)
+        company = Company(audience.population, p.collaborative, p.rating_neighbours)
+        tastes = learn(audience.history, catalogue, weights, p.rating_weight, company)
         self._learnt[audience] = catalogue, tastes
         return tastes
 

@@ -34,6 +34,9 @@ class Parameters:
     era_weight: Annotated[Weight, "decades chosen more than others choose them"] = 0.55
     text_weight: Annotated[Weight, "likeness in title, text and genres to past items"] = 0.50
     rating_weight: Annotated[Weight, "more weight of a past item per point above its mean"] = 0.30
+    collaborative: Annotated[
+        Weight, "items chosen by the same people as past items are, popularity apart; 0 for none"
+    ] = 0.0
 
     # Appeal of one item, judged on its own; from 0 it fits the agent's taste.
     appeal_level: Annotated[LogOdds, "appeal of an average item"] = -0.35
@@ -55,6 +58,9 @@ class Parameters:
     # Rating, in points: a quarter of the scale, so 1 on a scale from 1 to 5.
     rating_lift: Annotated[Points, "own opinion above the shown rating, of what was chosen"] = 0.47
     rating_taste: Annotated[Spread, "points per sd of rating taste"] = 0.20
+    rating_neighbours: Annotated[
+        Weight, "items chosen by the same people, in rating taste; genre, era, text weigh 1 each"
+    ] = 0.0
     rating_appeal: Annotated[Spread, "points per sd of idiosyncratic appeal"] = 0.25
     rating_spread: Annotated[Spread, "spread of opinions, in points"] = 0.78
     conformity_pull: Annotated[

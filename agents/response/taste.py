@@ -13,7 +13,9 @@ one inner product and nothing of size agents x items is ever held.
   ratings the two say different things (docs/agents.md).
 
 Each part is scaled to unit standard deviation over the catalogue before it is weighed,
-and so is the sum. Only the agent's own history enters, never other agents'.
+and so is the sum. Only the agent's own history enters, never other agents', unless a scenario
+asks for collaborative neighbours (``Company``): then items are also alike where the same
+people chose both, and an agent's own history is looked up in those likenesses.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import scipy.sparse as sp
 from ..embedding import embed
 from ..features import decade_matrix, genre_matrix, history_matrix, shown_or_middle
 from ..interface import Catalogue, FloatArray, Floats, IntArray, RatedHistory
+from ..neighbours import find
 
 SMOOTHING = 5.0
 """Ratings' worth of "like everybody" mixed into shares and means; also the history length
@@ -55,11 +58,22 @@ class Tastes:
         return np.asarray((vector * self.item[item]).sum(axis=-1), dtype=np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class Company:
+    """Whose histories say which items are neighbours (None: those of the agents themselves),
+    and how much that weighs in choosing and in rating; with 0 and 0 it is not looked at."""
+
+    population: RatedHistory | None = None
+    choice: float = 0.0
+    liking: float = 0.0
+
+
 def learn(
     history: RatedHistory,
     catalogue: Catalogue,
-    weights: tuple[float, float, float],
+    weights: tuple[float, ...],
     rating_weight: float,
+    company: Company | None = None,
     embed_texts: Embed | None = None,
 ) -> Tastes:
     """The tastes of N users; ``weights`` of genre, decade and text."""
@@ -80,13 +94,20 @@ def learn(
     items.append(_centred(text))
     choice.append(counted @ (text - everybody @ text))
     liking.append(rated @ text)
+    # The three parts told held-out ratings equally well, so they weigh equally.
+    of_liking: tuple[float, ...] = (1.0, 1.0, 1.0)
+    if company is not None and (company.choice or company.liking):
+        near = find(history if company.population is None else company.population, n_items)
+        items.append(_centred(near.vector))
+        choice.append(near.chosen(counted))
+        liking.append(near.rated(rated))
+        weights, of_liking = (*weights, company.choice), (*of_liking, company.liking)
     length = np.diff(history.indptr)
     confidence = length / (length + SMOOTHING)
     return Tastes(
         item=np.hstack(items).astype(np.float32),
         choice=_standard(choice, items, weights, confidence),
-        # The three parts told held-out ratings equally well, so they weigh equally.
-        liking=_standard(liking, items, (1.0, 1.0, 1.0), confidence),
+        liking=_standard(liking, items, of_liking, confidence),
         generosity=generosity.astype(np.float32),
     )
 
