@@ -88,34 +88,44 @@ def compare(
     ``covariates``: agent (and world) and numeric columns, a row for each of those who played,
     and of others of the ``population`` (so many users, None for infinitely many; or the means
     over all of them, by column) where they are known: an adjusted estimate is for these.
-    Units that are worlds are not adjusted. With ``adjust`` verdicts follow the adjusted
-    estimate; ValueError where there are no covariates.
+    Units that are worlds are not adjusted. With ``adjust`` difference, interval, p and verdict
+    are those of the adjusted estimate; ValueError where there are no covariates.
     """
     if adjust and covariates is None:
         raise ValueError("adjust needs covariates")
     ask = Question(
-        control, confidence, unit, interval, planned, seed, margins or {}, guardrails or {}, primary
+        control,
+        confidence,
+        unit,
+        interval,
+        planned,
+        seed,
+        margins or {},
+        guardrails or {},
+        primary,
+        adjust,
     )
     found = sessions(_with_parts(values, parts), [*metrics, *_part_names(parts)], unit)
-    known = (
-        None if covariates is None or unit == "world" else Known.of(found, covariates, population)
-    )
+    coupled = refitted and unit == "agent"
+    known = None
+    if covariates is not None and unit == "agent" and not coupled:
+        known = Known.of(found, covariates, population)
     rows = [
         measure(ask, found, known, arm, name, metric, parts is not None)
         for arm in found.columns
         if arm != control
         for name, metric in metrics.items()
     ]
-    if refitted and unit == "agent":
+    if coupled:
         return [_without_inference(row.comparison, ask.guardrails) for row in rows]
     if correction == "max-t" and (interval == "anytime" or found.units < FEWEST):
         correction = "holm"
     p_adjusted = np.full(len(rows), np.nan)
     for family in (True, False):
         places = [i for i, row in enumerate(rows) if (row.comparison.role == "primary") == family]
-        p_adjusted[places] = _corrected([rows[i] for i in places], correction, adjust, seed)
+        p_adjusted[places] = _corrected([rows[i] for i in places], correction, seed)
     return [
-        _judged(ask, found, row, metrics[row.comparison.metric], float(p), adjust)
+        _judged(ask, found, row, metrics[row.comparison.metric], float(p))
         for row, p in zip(rows, p_adjusted, strict=True)
     ]
 
@@ -135,32 +145,21 @@ def _with_parts(values: pd.DataFrame, parts: pd.DataFrame | None) -> pd.DataFram
     return out.assign(arm=pd.Categorical(out["arm"], values["arm"].cat.categories, ordered=True))
 
 
-def _corrected(
-    rows: Sequence[Row], correction: Correction, adjust: bool, seed: int
-) -> Sequence[float]:
+def _corrected(rows: Sequence[Row], correction: Correction, seed: int) -> Sequence[float]:
     """p values of one family, adjusted for each other."""
-    p = [_estimated(row, adjust).p for row in rows]
+    p = [row.comparison.p for row in rows]
     if correction == "none" or not rows:
         return p
     if correction == "holm":
         return holm(p)
-    columns = [
-        row.adjusted if adjust and row.adjusted is not None else row.differences for row in rows
-    ]
+    columns = [row.differences for row in rows]
     # Draws are counted, so that they may fall below the exact p value of one test.
     found = np.maximum(max_t(np.column_stack(columns), seed=seed)[1], p)
     return [float(value) for value in found]
 
 
-def _estimated(row: Row, adjust: bool) -> Estimated:
-    """What a verdict follows."""
-    own = row.comparison
-    source = own.adjusted if adjust and own.adjusted is not None else own
-    return Estimated(source.difference, source.low, source.high, source.p)
-
-
 def _judged(
-    ask: Question, found: Sessions, row: Row, metric: Metric, p_adjusted: float, adjust: bool
+    ask: Question, found: Sessions, row: Row, metric: Metric, p_adjusted: float
 ) -> Comparison:
     own = row.comparison
     better = int(np.sign(metric.better))
@@ -168,7 +167,7 @@ def _judged(
     withheld = verdicts.withheld(found, ask.control, own.arm, own.metric, with_ratio)
     if own.n < 2:
         withheld = "withheld: fewer than two pairs" + (" of worlds" * (ask.unit == "world"))
-    said = _estimated(row, adjust)
+    said = Estimated(own.difference, own.low, own.high, own.p)
     margin = ask.guardrails.get(own.metric)
     return replace(
         own,

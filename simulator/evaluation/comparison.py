@@ -13,6 +13,7 @@ from .units import Unit
 from .verdicts import Guardrail
 
 Role = Literal["primary", "guardrail", "secondary"]
+Estimate = Literal["plain", "adjusted"]
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,12 @@ class Comparison:
     for multiplicity; ``p_adjusted`` is. ``standard_error_unpaired`` is what the same
     units would give if they were compared as two groups; ``correlation`` between the
     arms says why. ``missing`` is the share of pairs of sessions without a value; ``bounds``
-    what they could make of the mean difference. ``needed``: units that find half of
-    ``minimum_detectable`` with :data:`POWER` (both of a test at the end, not an anytime one).
-    ``ratio``: the same metric as a ratio of sums. ``adjusted``: by covariates; where the
-    verdict is to follow it, ``p_adjusted`` does too.
+    what they could make of the mean difference. ``minimum_detectable``: found with
+    :data:`POWER` by one test, or by an anytime interval at its last look; ``needed``: units
+    that find half of it so, None for an anytime interval, whose width follows what was planned.
+    ``ratio``: the same metric as a ratio of sums. ``adjusted``: by covariates; where verdicts
+    follow it, ``estimate`` says so, and ``difference``, ``low``, ``high`` and ``p`` are its own,
+    while the plain difference is ``mean`` less ``control_mean``.
     """
 
     metric: str
@@ -54,4 +57,5 @@ class Comparison:
     guardrail: Guardrail | None = None
     ratio: Ratio | None = None
     adjusted: Adjusted | None = None
+    estimate: Estimate = "plain"
     bounds: Bounds | None = None

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from . import power
-from .comparison import Comparison, Role
+from .comparison import Comparison, Estimate, Role
 from .covariates import Adjusted, Population, adjusted
-from .intervals import Floats
+from .intervals import Floats, t_quantile
 from .missing import Bounds, worst_and_best
-from .paired import FEWEST, Interval, paired
+from .paired import FEWEST, Estimated, Interval, paired
 from .power import POWER
 from .ratio import Ratio, ratio
 from .simulated import BOTTOM, TOP, Metric
@@ -38,6 +38,7 @@ class Question:
     margins: Mapping[str, float]
     guardrails: Mapping[str, float]
     primary: str | None
+    adjust: bool = False
 
     def role(self, metric: str) -> Role:
         if metric == self.primary:
@@ -75,12 +76,11 @@ class Known:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A comparison without its verdict; (units,) its differences, NaN without a pair, and
-    the same with what covariates explain taken out."""
+    """A comparison without its verdict, and (units,) differences with its mean and standard
+    error, NaN without a pair."""
 
     comparison: Comparison
     differences: Floats
-    adjusted: Floats | None
 
 
 def minimum_detectable(standard_error: float, n: int, confidence: float) -> float:
@@ -103,21 +103,28 @@ def measure(
 ) -> Row:
     b, a = found.pair(ask.control, arm, name)
     pair = paired(b, a, ask.confidence, ask.interval, ask.planned, ask.seed)
-    detectable = minimum_detectable(pair.standard_error, pair.n, ask.confidence)
-    half = power.detectable(pair.n, POWER, ask.confidence) / 2
     differences: Floats = a - b
     by_covariates, alike = _adjusted(ask, differences, known) if known else (None, None)
+    interval: Interval = "t" if ask.interval == "bca" and pair.n < FEWEST else ask.interval
+    said, error = pair.estimated, pair.standard_error
+    estimate: Estimate = "plain"
+    if ask.adjust and by_covariates is not None and alike is not None:
+        estimate, differences, own = "adjusted", alike, by_covariates
+        said = Estimated(own.difference, own.low, own.high, own.p)
+        error *= float(np.sqrt(own.variance_kept))
+        interval = "anytime" if interval == "anytime" else "t"
+    detectable, needed = _sensitivity(ask, said, error, pair.n)
     comparison = Comparison(
         metric=name,
         control=ask.control,
         arm=arm,
         role=ask.role(name),
         unit=ask.unit,
-        difference=pair.estimated.difference,
-        low=pair.estimated.low,
-        high=pair.estimated.high,
-        interval="t" if ask.interval == "bca" and pair.n < FEWEST else ask.interval,
-        p=pair.estimated.p,
+        difference=said.difference,
+        low=said.low,
+        high=said.high,
+        interval=interval,
+        p=said.p,
         p_adjusted=np.nan,
         verdict="",
         minimum_detectable=detectable,
@@ -129,12 +136,26 @@ def measure(
         correlation=pair.correlation,
         standard_error=pair.standard_error,
         standard_error_unpaired=pair.standard_error_unpaired,
-        needed=power.needed(half, POWER, ask.confidence) if detectable > 0 else None,
+        needed=needed,
         ratio=_ratio(ask, found, arm, name) if with_ratio and metric.parts else None,
         adjusted=by_covariates,
+        estimate=estimate,
         bounds=_bounds(found, ask.control, arm, name, metric),
     )
-    return Row(comparison, differences, alike)
+    return Row(comparison, differences)
+
+
+def _sensitivity(ask: Question, found: Estimated, error: float, n: int) -> tuple[float, int | None]:
+    """The difference found with :data:`POWER` at this standard error, and the units that find
+    half of it so. An anytime interval excludes 0 at its last look, at least that often, where
+    the truth lies by t(0.8) standard errors beyond its half width."""
+    if ask.interval == "anytime":
+        if np.isnan(found.low) or n < 2:
+            return np.nan, None
+        return (found.high - found.low) / 2 + t_quantile(POWER, n - 1) * error, None
+    detectable = minimum_detectable(error, n, ask.confidence)
+    half = power.detectable(n, POWER, ask.confidence) / 2
+    return detectable, power.needed(half, POWER, ask.confidence) if detectable > 0 else None
 
 
 def _adjusted(

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from simulator.evaluation.compare import Comparison, compare
+from simulator.evaluation.compare import Comparison, Correction, compare
 from simulator.evaluation.multiplicity import holm
-from simulator.evaluation.paired import Estimated
+from simulator.evaluation.paired import Estimated, Interval
+from simulator.evaluation.sequential import looks
 from simulator.evaluation.simulated import METRICS
 from simulator.evaluation.verdicts import guardrail
 
@@ -202,7 +203,18 @@ def test_covariates_narrow_the_interval_and_decide_on_request() -> None:
     assert said.adjusted.high - said.adjusted.low < 0.8 * (said.high - said.low)
     assert said.adjusted.variance_kept < 0.6
     assert said.adjusted.difference == pytest.approx(said.difference)  # centred on these agents
-    assert (said.p, said.low) == (followed.p, followed.low)
+    own = followed.adjusted
+    assert own is not None
+    assert (own.difference, own.low, own.high, own.p) == (
+        followed.difference,
+        followed.low,
+        followed.high,
+        followed.p,
+    )
+    assert (said.estimate, followed.estimate) == ("plain", "adjusted")
+    kept = followed.minimum_detectable / said.minimum_detectable
+    assert kept == pytest.approx(own.variance_kept**0.5)
+    assert followed.mean - followed.control_mean == pytest.approx(said.difference)
     assert (said.verdict, followed.verdict) == ("inconclusive", "better")
     flips = by_name(
         compare(
@@ -221,6 +233,45 @@ def test_covariates_narrow_the_interval_and_decide_on_request() -> None:
     assert many.variance_kept == pytest.approx(1, abs=0.02)  # no more is known of the others
     with pytest.raises(ValueError, match="needs covariates"):
         compare(values, "A", adjust=True, metrics=SOME)
+
+
+@pytest.mark.parametrize("correction", ["holm", "max-t", "none"])
+@pytest.mark.parametrize("interval", ["t", "bca", "anytime"])
+def test_a_verdict_by_covariates_shows_their_interval_and_p(
+    interval: Interval, correction: Correction
+) -> None:
+    """The population lies elsewhere than those who played, so the two estimates differ."""
+    x = np.random.default_rng(8).normal(size=60)
+    values = trial(s_sat=0.3)
+    values.loc[values["arm"] == "B", "s_sat"] += x
+    known = pd.DataFrame({"agent": range(60), "x": x})
+    found = compare(
+        values,
+        "A",
+        covariates=known,
+        population={"x": 0.5},
+        adjust=True,
+        interval=interval,
+        planned=60,
+        correction=correction,
+        metrics=SOME,
+    )
+    for row in found:
+        assert row.adjusted is not None
+        assert (row.difference, row.p) == (row.adjusted.difference, row.adjusted.p)
+        assert row.low < row.difference < row.high
+        assert row.interval == ("anytime" if interval == "anytime" else "t")
+        assert row.p_adjusted >= row.p
+    row = by_name(found)["B", "s_sat"]
+    assert row.difference > row.mean - row.control_mean + 0.3
+
+
+def test_agents_who_share_a_refit_are_not_adjusted() -> None:
+    known = pd.DataFrame({"agent": range(60), "x": np.arange(60.0)})
+    found = compare(trial(), "A", covariates=known, adjust=True, refitted=True, metrics=SOME)
+    for row in found:
+        assert (row.estimate, row.adjusted) == ("plain", None)
+        assert row.difference == pytest.approx(row.mean - row.control_mean)
 
 
 def test_covariates_of_a_population_that_was_sampled_unevenly() -> None:
@@ -260,6 +311,23 @@ def test_an_anytime_interval_decides_by_itself() -> None:
         compare(trial(n=29, s_sat=9), "A", interval="anytime", planned=200, metrics=SOME)
     )["B", "s_sat"]
     assert (early.verdict, np.isnan(early.p)) == ("inconclusive", True)
+    assert (np.isnan(early.minimum_detectable), early.needed) == (True, None)
+
+
+def test_what_an_anytime_interval_could_have_seen_is_seen_that_often() -> None:
+    values = trial(n=200)
+    one = {"s_sat": METRICS["s_sat"]}
+    row = by_name(compare(values, "A", interval="anytime", planned=200, metrics=one))["B", "s_sat"]
+    half = (row.high - row.low) / 2
+    assert row.needed is None
+    assert row.minimum_detectable == pytest.approx(
+        half + stats.t.ppf(0.8, 199) * row.standard_error
+    )
+    spread, effect = row.standard_error * 200**0.5, row.minimum_detectable
+    drawn = np.random.default_rng(2).normal(effect, spread, (4000, 200))
+    last = looks(drawn, planned=200)
+    found = float(((last.low[:, -1] > 0) | (last.high[:, -1] < 0)).mean())
+    assert found == pytest.approx(0.8, abs=0.025)  # 4 standard errors of 4,000 trials
 
 
 def test_a_bootstrap_interval_and_its_test() -> None:
