@@ -324,5 +324,5 @@ def spreads(a: Draws, b: Draws, name: str) -> Spreads:
         unpaired,
         float(np.corrcoef(left, right)[0, 1]),
         needed(difference / paired),
-        needed(difference / unpaired),
+        needed(difference / unpaired, groups=2),
     )
