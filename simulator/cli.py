@@ -171,6 +171,36 @@ def audit(
 
 
 @app.command()
+def calibrate(
+    scenario: ScenarioArgument,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The preset to write (.yaml).")
+    ],
+    to: Annotated[
+        Literal["llm-run", "ratings"],
+        typer.Option("--to", help="llm-run (a published run's answers) or ratings (people's)"),
+    ] = "ratings",
+    share: Annotated[
+        float | None,
+        typer.Option("--fit-share", metavar="P", help="Of the agents; the others are scored."),
+    ] = None,
+    overrides: SetOption = None,
+    agents: AgentsOption = None,
+) -> None:
+    """Fit the behavioural model's settings; scored on agents it was not fitted on."""
+    from .calibration import command
+    from .progress import Progress
+    from .scenario import load
+    from .world import build
+
+    if out.suffix not in (".yaml", ".yml"):
+        raise InputError("--out", found=str(out), allowed="a file that ends in .yaml")
+    chosen = load(scenario, _with_agents(overrides, agents))
+    _find_own_code(scenario)
+    typer.echo(command.run(build(chosen, str(scenario)), to, out, Progress(), share))
+
+
+@app.command()
 def plan(
     scenario: ScenarioArgument,
     overrides: SetOption = None,

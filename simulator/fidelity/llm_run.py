@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from agents.interface import Floats, ResponseModel
+from agents.interface import ResponseModel
 
-from ..audit.slots import auc
 from ..evaluation.intervals import mean_interval
 from ..randomness import stream
 from ..world import World
@@ -18,11 +17,11 @@ from . import replies
 from .measures import Baseline, Measure, estimated
 from .replies import FIVE, Chances
 from .slates import Slates
+from .telling_apart import auc, auc_interval
 
 TEST = "llm run"
 FORCED_DRAWS = 60
 FREE_DRAWS = 20
-BOOTSTRAP = 200
 BINS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -59,7 +58,8 @@ def _choices(world: World, slates: Slates, found: Chances) -> Iterator[Measure]:
     for name in ("watched", "aligned"):
         theirs = getattr(slates, name)[there].astype(np.float64)
         ours = getattr(found, name)[there]
-        low, high = _bootstrap(world, ours, theirs, who)
+        rng = stream(world.scenario.seed, "fidelity", "llm run")
+        low, high = auc_interval(ours, theirs, who, world.scenario.evaluation.confidence, rng)
         slot = Baseline("slot", auc(height, theirs, np.ones(len(who))), np.nan, np.nan, len(slates))
         value = auc(ours, theirs, np.ones(len(who)))
         yield Measure(TEST, "AUC", value, low, high, len(slates), name, 1, (slot,))
@@ -170,15 +170,3 @@ def _per_agent(
     means = total[count > 0] / count[count > 0]
     found = mean_interval(means, world.scenario.evaluation.confidence)
     return estimated(TEST, name, found, case=case, better=better, baselines=baselines)
-
-
-def _bootstrap(
-    world: World, score: Floats, positive: Floats, who: npt.NDArray[np.int64]
-) -> tuple[float, float]:
-    """A percentile interval of the AUC; whole agents are drawn."""
-    n, confidence = int(who.max()) + 1, world.scenario.evaluation.confidence
-    rng = stream(world.scenario.seed, "fidelity", "llm run")
-    drawn = rng.multinomial(n, np.full(n, 1 / n), BOOTSTRAP).astype(np.float64)
-    values = [auc(score, positive, weight[who]) for weight in drawn]
-    low, high = np.nanquantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
