@@ -102,12 +102,15 @@ def play(
     """Run a scenario into the store: one run, or a family of them. Returns the name of the
     run, or of the family; ``on_member`` hears of each member that is finished."""
     places = members(scenario)
+    wanted = name or scenario.name
+    if _unfinished(store, wanted):
+        progress.say(f"{wanted} is not finished: audition resume {wanted}")
     if len(places) == 1:
         return run.execute(
             scenario, file, store, name=name, checkpoints=checkpoints, progress=progress
         )
     family = store.begin_family(
-        name=name or scenario.name,
+        name=wanted,
         members=[member.suffix for member in places],
         scenario=scenario.resolved(),
         scenario_file=file,
@@ -117,6 +120,15 @@ def play(
     with store.lock_run(family):
         playing = _Playing(family, places, file, store, checkpoints, progress, on_member)
         return playing.play()
+
+
+def _unfinished(store: Store, name: str) -> bool:
+    """Whether there is a family of that name of which runs are stopped or missing."""
+    there = families.find(store, name)
+    if there is None:
+        return False
+    done = sum(one.status == "finished" for one in queries.family(store, name))
+    return done < int(there.scenario["worlds"]) * int(there.scenario["agents"]["replicates"])
 
 
 def resume(

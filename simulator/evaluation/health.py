@@ -97,7 +97,8 @@ def _asked(study: Study) -> int:
 
 def _independence(study: Study, round_: int) -> list[Check]:
     if study.unit == "world":
-        what = f"The unit of analysis is the world: {study.worlds} seeded worlds, paired by seed."
+        several = f"{study.worlds} seeded world" + "s" * (study.worlds != 1)
+        what = f"The unit of analysis is the world: {several}, paired by seed."
         if study.worlds < 2:
             return [Check("unit", "Independence", "stop", f"{what} One is too few to compare.")]
         return [Check("unit", "Independence", "ok", what)]
@@ -253,7 +254,9 @@ def _correlation(primary: Sequence[Comparison]) -> Check:
     text = f"{primary[0].metric} correlates {found['correlation']:.2f} between {lowest} and control"
     if found["correlation"] > 0:
         text += " (the lowest)" if len(known) > 1 else ""
-        text += f": two groups would need {found['saved']:.1f} times the {unit}."
+        if not np.isnan(found["saved"]):
+            text += f": two groups would need {found['saved']:.1f} times the {unit}"
+        text += "."
         return Check("correlation", "Pairs", "ok", text, arms)
     text += f": pairing brings nothing there, two groups of {unit} would show as much."
     return Check("correlation", "Pairs", "attention", text, arms)

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import InputError
-from ..storage import families, queries
+from ..storage import families, known, queries
 from ..storage.queries import Run
 from ..storage.store import Store
 from .covariates import TRAITS, traits
@@ -176,6 +176,14 @@ def read(store: Store, name: str | None = None) -> Study:
         name = latest.family or latest.name
     family = families.find(store, name)
     if family is None:
+        there = known.names(store)
+        if name not in there:
+            raise InputError(
+                store.name,
+                key="run",
+                found=repr(name),
+                allowed=", ".join(there) or "none there yet",
+            )
         run = queries.run(store, name)
         return Study(store, run.name, run.scenario, (run,), family=False)
     members = tuple(queries.family(store, name))

@@ -9,7 +9,7 @@ from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 
-from ..report.wording import duration
+from ..report.wording import duration, number
 
 
 def blocks(size: Mapping[str, Any]) -> list[RenderableType]:
@@ -57,7 +57,7 @@ def _table(size: Mapping[str, Any]) -> Table:
     for header in headers:
         table.add_column(header, justify="right")
     for one in size["arms"]:
-        row = [f"{one['units']:,}", f"{one['sd']:.3g}", f"{one['correlation']:.2f}"]
+        row = [f"{one['units']:,}", f"{one['sd']:.3g}", number(one["correlation"], 2)]
         row.append(f"{one['detectable']:.3g}")
         if difference is not None:
             row += [_number(one["needed"]), _number(one["needed_unpaired"])]

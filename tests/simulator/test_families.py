@@ -214,6 +214,35 @@ def test_names_of_runs_and_families_do_not_meet(tmp_path: Path) -> None:
         assert here.statuses("g") == {"g.r1": "finished"}
 
 
+def test_a_new_family_beside_an_unfinished_one_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = scenario(worlds=1)
+
+    def play(here: Families) -> tuple[str, str]:
+        found = family.play(
+            small,
+            "f.yaml",
+            here.store,
+            checkpoints=here.folder / "checkpoints",
+            progress=Progress(),
+        )
+        return found, capsys.readouterr().err
+
+    with Families(str(tmp_path / "s.db"), tmp_path) as here:
+        patch = interrupted(after=1)
+        with pytest.raises(KeyboardInterrupt):
+            here.play(small)
+        patch.undo()
+        name, said = play(here)
+        assert name == "f-2"
+        assert said.count("f is not finished: audition resume f\n") == 1
+        here.resume("f")
+        name, said = play(here)
+        assert name == "f-3"
+        assert "is not finished" not in said
+
+
 def test_a_change_of_what_agents_see_is_refused_for_a_family_too(tmp_path: Path) -> None:
     with Families(str(tmp_path / "s.db"), tmp_path) as here:
         here.play(scenario(worlds=1))

@@ -327,6 +327,13 @@ def test_what_a_pilot_of_a_chat_model_costs_is_said_before_it_is_asked(tmp_path:
     assert document["agents"] == 12
 
 
+def test_a_metric_that_never_varies_has_no_correlation(stored: Path) -> None:
+    arguments = ("--store", stored, "--from", "single", "--metric", "repeat_rate")
+    done = audition("plan", "quickstart", *SETS, *arguments)  # one round repeats nothing
+    assert done.code == 0
+    assert "nan" not in done.out
+
+
 # -- bad input ---------------------------------------------------------------------------------
 
 
@@ -334,7 +341,8 @@ def test_what_a_pilot_of_a_chat_model_costs_is_said_before_it_is_asked(tmp_path:
     ("arguments", "said"),
     [
         (("--from", "single", "--pilot", 5), "found --from too"),
-        (("--from", "nothing"), "nothing"),
+        (("--from", "nothing"), "found 'nothing'; allowed: single"),
+        (("--from", "nothing"), ", worlds.w3, twice, worlds"),
         (("--metric", "joy"), "allowed: p_view"),
         (("--difference", -1), "allowed: a number above 0"),
         (("--difference", "nan"), "allowed: a number above 0"),

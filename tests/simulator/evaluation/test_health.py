@@ -121,6 +121,12 @@ def test_refits_in_one_world_stop_and_several_worlds_do_not(study: Study) -> Non
     found = {check.name: check for check in health.panel(learned, 2, rows, "MF", {}, None)}
     assert found["unit"].state == "stop"
     assert "worlds: 5" in found["unit"].text
+    assert rows[0].correlation > 0
+    assert "two groups" not in found["correlation"].text  # nothing is estimated by agent
+    one = changed(learned, {}, {**learned.scenario, "worlds": 2})
+    panel = health.panel(one, 2, rows, "MF", {}, None)
+    (unit,) = (check for check in panel if check.name == "unit")
+    assert "1 seeded world, paired" in unit.text
     assert found["cache"].text == "No chat model was asked."
 
 
