@@ -20,7 +20,7 @@ _SAME = "Does the same arm under another name give exactly the same?"
 _OTHER = "How often does an arm seem to differ from itself under another draw of chance?"
 
 INSIDE = 0.99
-"""Of the binomial band: an audit in a hundred fails this control by chance alone."""
+"""Of the binomial: an audit in a hundred fails this control by chance alone."""
 
 
 def same_draw(panel: Panel, log: Mapping[str, pd.DataFrame], one: str, again: str) -> Control:
@@ -66,17 +66,21 @@ def other_draws(
     found = {"repeats": row.n, "alpha": alpha, "rejected": rejected}
     if not row.n:
         return Control(OTHER, _OTHER, "cannot tell", f"{primary} has no values.", rows, found)
-    low, high = band(row.n, alpha)
-    found |= {"band": [low / row.n, high / row.n]}
-    count = round(row.value * row.n)
-    said = (
-        f"{primary} seemed to differ in {count} of {row.n} repeats ({100 * row.value:.1f} %) where "
-        f"nothing does; a test at {100 * alpha:g} % does so in {low} to {high}."
-    )
+    few, most = bounds(row.n, alpha)
+    found |= {"few": few / row.n, "most": most / row.n}
     if bool((np.asarray(p_values[primary]) == 1.0).all()):
         said = f"{primary} does not depend on chance: all {row.n} repeats differ by exactly zero."
         return Control(OTHER, _OTHER, "pass", said, rows, found)
-    return Control(OTHER, _OTHER, "pass" if low <= count <= high else "fail", said, rows, found)
+    count = round(row.value * row.n)
+    said = (
+        f"{primary} seemed to differ in {count} of {row.n} repeats ({100 * row.value:.1f} %) where "
+        f"nothing does; a test at {100 * alpha:g} % does so in {most} at most"
+    )
+    if count > most:
+        return Control(OTHER, _OTHER, "fail", f"{said}.", rows, found)
+    if count < few:
+        said = f"{said}, and seldom in less than {few}: it is cautious here, and misses more"
+    return Control(OTHER, _OTHER, "pass", f"{said}.", rows, found)
 
 
 def one_other_draw(panel: Panel, primary: str, one: str, other: str, confidence: float) -> Control:
@@ -97,16 +101,16 @@ def one_other_draw(panel: Panel, primary: str, one: str, other: str, confidence:
     return Control(OTHER, _OTHER, "cannot tell", said, rows, found, required=False)
 
 
-def band(n: int, alpha: float) -> tuple[int, int]:
-    """The counts of rejections that ``n`` tests at level ``alpha`` give with a probability of
-    at least :data:`INSIDE` (exact binomial, half of the rest on each side).
+def bounds(n: int, alpha: float) -> tuple[int, int]:
+    """The counts of rejections such that ``n`` tests at level ``alpha`` give less than the
+    first, and more than the second, with a probability of 1 - :data:`INSIDE` each at most
+    (exact binomial, one-sided).
 
-    >>> band(200, 0.05)
-    (3, 19)
+    >>> bounds(200, 0.05)
+    (4, 18)
     """
     below = special.bdtr(np.arange(n + 1, dtype=np.float64), n, alpha)
-    tail = (1 - INSIDE) / 2
-    return int(np.searchsorted(below, tail, "right")), int(np.searchsorted(below, 1 - tail))
+    return int(np.searchsorted(below, 1 - INSIDE, "right")), int(np.searchsorted(below, INSIDE))
 
 
 def _rate(metric: str, p: Floats, alpha: float) -> Row:

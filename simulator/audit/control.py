@@ -10,11 +10,16 @@ import numpy as np
 import pandas as pd
 
 from ..evaluation.compare import MOST_MISSING
-from ..evaluation.intervals import Floats, mean_interval, standard_error, t_p_value
+from ..evaluation.intervals import Floats, mean_interval, standard_error
+from ..evaluation.paired import p_of_t
 from ..evaluation.simulated import METRICS
 from ..report.wording import signed
 
 State = Literal["pass", "fail", "cannot tell"]
+
+SMALL = 0.2
+"""Standard deviations: Cohen's (1988) small effect. An audience to which the best and the worst
+ranking differ by less than this, beyond doubt, does not see what it is asked about."""
 
 
 @dataclass(frozen=True)
@@ -93,17 +98,41 @@ def measured(what: str, values: Floats, confidence: float) -> Row:
     """The mean difference of (n,) agents, with its t interval and the p of its being zero;
     agents without a value (NaN) are left out.
 
+    Equal values have no spread to measure an interval by: it is the value itself from as many
+    agents on as can show anything by the signs alone (2^(1 - n) below the level), else NaN.
+
     >>> row = measured("a difference", np.array([1.0, 2.0, 3.0]), 0.95)
     >>> round(row.value, 3), round(row.low, 3), round(row.high, 3), round(row.p, 4), row.n
     (2.0, -0.484, 4.484, 0.0742, 3)
+    >>> row = measured("five alike", np.ones(5), 0.95)
+    >>> row.low, row.high, row.p
+    (nan, nan, 0.0625)
     """
     known = values[~np.isnan(values)]
     found = mean_interval(known, confidence)
-    p = np.nan
+    low, high, p = found.low, found.high, np.nan
     if found.n > 1:
         error = standard_error(known)
-        p = t_p_value(found.mean / error, found.n - 1) if error else float(found.mean == 0)
-    return Row(what, found.mean, found.low, found.high, p, found.n, change=True)
+        p = p_of_t(found.mean, error, found.n - 1)
+        if not error and 2.0 ** (1 - found.n) >= 1 - confidence:
+            low = high = np.nan
+    return Row(what, found.mean, low, high, p, found.n, change=True)
+
+
+def margin(values: Floats) -> float:
+    """The smallest difference that matters: :data:`SMALL` of the standard deviation between
+    agents, that of (n >= 2, arms) values within an arm (root mean square over the arms).
+
+    >>> margin(np.array([[1.0, 2.0], [3.0, 4.0]])).__round__(4)  # each arm has a variance of 2
+    0.2828
+    """
+    return float(SMALL * np.sqrt(values.var(axis=0, ddof=1).mean()))
+
+
+def negligible(row: Row, most: float) -> bool:
+    """The whole interval lies within ``most`` of zero (two one-sided tests, Schuirmann 1987):
+    there were agents enough to see more, and there is no more."""
+    return row.low >= -most and row.high <= most
 
 
 def between(row: Row, digits: int = 2) -> str:

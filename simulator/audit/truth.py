@@ -17,10 +17,11 @@ from recommenders.ranking import hits, ndcg, recall
 from ..arms import ArmState
 from ..dilution import lists
 from ..evaluation.intervals import Floats
+from ..evaluation.paired import FEWEST
 from ..randomness import stream
 from ..report.wording import number
 from ..world import World, without
-from .control import Control, Panel, Row, State, direction
+from .control import Control, Panel, Row, State, direction, margin, measured, negligible
 
 NAME = "agreement with the truth"
 ASKED = "Does the audience put arms of known quality in their true order?"
@@ -103,13 +104,18 @@ def agreement(
         **{name: truth.by_metric[name].to_numpy(np.float64) for name in ("ndcg", "recall")},
     }
     chosen_from = [arms.index(name) for name in candidates]
-    found: dict[str, Any] = {"metric": primary, "arms": _table(arms, quality, sources, primary)}
+    rise, least = _rise(quality, sources[primary], confidence), margin(panel.values(primary, *arms))
+    found: dict[str, Any] = {"metric": primary, "margin": least}
     by_source: dict[str, Agreement] = {}
     for name, values in sources.items():
         usable = ~np.isnan(values + quality).any(axis=1)
-        if usable.sum() > 1:  # who has no test items has no offline metric
+        if usable.sum() >= FEWEST:  # who has no test items has no offline metric
             which = quality[usable], values[usable]
             by_source[name] = _agree(*which, chosen_from, arms, confidence, seed)
+    if primary not in by_source:
+        why = f"{len(quality)} agents are too few to draw from; {FEWEST} is the least."
+        return Control(NAME, ASKED, "cannot tell", why, (rise,), found)
+    found["arms"] = _table(arms, quality, sources, primary)
     found["tau"] = {name: list(one.tau) for name, one in by_source.items()}
     found["chosen"] = {name: one.chosen for name, one in by_source.items()}
     rows = [
@@ -117,25 +123,46 @@ def agreement(
         for name, one in by_source.items()
         for row in _rows(f"{'simulated' if name == primary else 'offline'} {name}", one)
     ]
-    state: State = "pass" if by_source[primary].tau[1] > 0 else "fail"
-    return Control(NAME, ASKED, state, _said(by_source, primary, len(arms)), tuple(rows), found)
+    state, how = _judged(by_source[primary].tau, rise, least)
+    said = f"{_said(by_source, primary, len(arms))}{how}."
+    return Control(NAME, ASKED, state, said, (rise, *rows), found)
+
+
+def _rise(quality: Floats, values: Floats, confidence: float) -> Row:
+    """By how much an agent likes the truly best arm more than the worst: its least-squares
+    slope on the arms' mean true quality, times their range."""
+    true = np.nanmean(quality, axis=0)
+    centred = true - true.mean()
+    spread = float(centred @ centred)
+    of_each = values @ centred / spread * np.ptp(true) if spread else np.zeros(len(values))
+    return measured("simulated: from the truly worst arm to the best", of_each, confidence)
+
+
+def _judged(tau: tuple[float, float, float], rise: Row, least: float) -> tuple[State, str]:
+    """The state, and what to say of it; ``least``: the smallest rise that matters."""
+    if tau[1] > 0:
+        return "pass", ""
+    if tau[2] < 0:
+        return "fail", "; its order is the wrong way round"
+    if negligible(rise, least):
+        return "fail", f"; a rise that matters, {least:.2f}, would have been seen"
+    return "cannot tell", "; too few agents to tell an order from none"
 
 
 def _said(by_source: Mapping[str, Agreement], primary: str, arms: int) -> str:
     ours = by_source[primary]
     if np.isnan(ours.tau[0]):
-        return f"All {arms} arms have the same {primary}: their order is not to be seen."
+        return f"All {arms} arms have the same {primary}: their order is not to be seen"
     beside = "".join(
         f"; offline {name} {number(one.tau[0], 2)}"
         for name, one in by_source.items()
         if name != primary
     )
     tau, low, high = (number(value, 2) for value in ours.tau)
-    unclear = "" if ours.tau[1] > 0 else "; its order is not clearly the true one"
     return (
         f"{arms} arms: Kendall's tau of {primary} with the truth {tau} ({low} to {high}{beside}). "
         f"Of the candidates it would ship {ours.chosen}, worth {ours.regret[0]:.3f} less than the "
-        f"best{unclear}."
+        "best"
     )
 
 

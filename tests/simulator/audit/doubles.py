@@ -1,6 +1,10 @@
-"""An audience that an audit must refuse, joined by package.module:Class."""
+"""Audiences that an audit must refuse, joined by package.module:Class."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +20,20 @@ from agents.interface import (
     ResponseModel,
     Visit,
 )
+from agents.response.behavioural import Behavioural
 
 
-class _FirstTwoVisit(Visit):
-    def __init__(self, audience: Audience, luck: Luck, round_: int) -> None:
-        self.agent, self.luck, self.round = audience.agent, luck, round_
+class _Visit(Visit):
+    """``pick``: of which two of the page's k slots, from the top, everything is watched."""
+
+    def __init__(
+        self, audience: Audience, luck: Luck, round_: int, pick: Callable[[int], tuple[int, int]]
+    ) -> None:
+        self.agent, self.luck, self.round, self.pick = audience.agent, luck, round_, pick
 
     def turn(self, page: Page) -> Answers:
         n, k = page.item.shape
-        watched = np.broadcast_to(np.arange(k) < 2, (n, k)) & (page.item >= 0)
+        watched = np.isin(np.arange(k), self.pick(k)) & (page.item >= 0)
         leave = self.luck.uniform("leave", self.agent[page.row], self.round, page.number) < 0.4
         return Answers(
             interest=np.full((n, k), 0.5, dtype=np.float32),
@@ -52,4 +61,31 @@ class FirstTwo(ResponseModel):
     satisfied it is and when it leaves is chance."""
 
     def visit(self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int) -> Visit:
-        return _FirstTwoVisit(audience, luck, round_)
+        return _Visit(audience, luck, round_, self.pick)
+
+    def pick(self, k: int) -> tuple[int, int]:
+        return 0, 1
+
+
+class LastTwo(FirstTwo):
+    """The last two of every page."""
+
+    def pick(self, k: int) -> tuple[int, int]:
+        return k - 2, k - 1
+
+
+class MiddleTwo(FirstTwo):
+    """The second and the third of every page."""
+
+    def pick(self, k: int) -> tuple[int, int]:
+        return 1, 2
+
+
+class BottomUp(Behavioural):
+    """The behavioural model upside down: its ``slot_effect`` is lost towards the top."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        turned = copy(self.parameters)
+        object.__setattr__(turned, "slot_effect", -turned.slot_effect)  # frozen, and >= 0
+        self.parameters = turned

@@ -1,4 +1,4 @@
-"""Whole audits: the shipped audience passes, one that goes by position is refused."""
+"""Whole audits: the shipped audience passes, those that go by position are refused."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ arms:
 """
 """The quickstart's world and audience, with the two of its arms that train in no time."""
 
-FIRST_TWO = "agents.response.model=tests.simulator.audit.doubles:FirstTwo"
+
+def _of(double: str) -> str:
+    return f"agents.response.model=tests.simulator.audit.doubles:{double}"
 
 
 class Audits:
@@ -48,7 +50,9 @@ class Audits:
         self.folder = folder
         (folder / "known.yaml").write_text(SCENARIO, encoding="utf-8")
         self.default = self.run("--repeats", 20)
-        self.first_two = self.run("--repeats", 20, "--agents", 80, "--json", "--set", FIRST_TWO)
+        self.first_two = self.run(
+            "--repeats", 20, "--agents", 80, "--json", "--set", _of("FirstTwo")
+        )
 
     def run(self, *arguments: object) -> Done:
         places = ("--store", self.folder / "s.db", "--out", self.folder)
@@ -85,11 +89,39 @@ def test_an_audience_that_takes_the_first_two_items_is_refused_loudly(audits: Au
     assert "audit: this audience cannot be trusted: slots" in audits.first_two.err
     found = json.loads(audits.first_two.out)
     assert found == audits.document("known-audit-2")
-    states = _states(found)
+    _refused(_states(found))
+
+
+def _refused(states: dict[str, str]) -> None:
     assert states["A/A, same draw"] == states["A/A, other draws"] == "pass"
     assert states["swapped tastes"] == "cannot tell"
     for name in ("slots", "dose-response", "extremes", "agreement with the truth"):
         assert states[name] == "fail"
+
+
+@pytest.mark.parametrize("double", ["LastTwo", "MiddleTwo"])
+def test_so_is_one_that_takes_any_other_slots(audits: Audits, double: str) -> None:
+    done = audits.run("--repeats", 20, "--agents", 40, "--json", "--set", _of(double))
+    assert done.code == 1
+    assert "audit: this audience cannot be trusted: slots" in done.err
+    found = json.loads(done.out)
+    _refused(_states(found))
+    by_slot = next(c for c in found["controls"] if c["name"] == "slots")["rows"][1]
+    assert by_slot["value"] > 0.95
+
+
+def test_so_is_one_that_minds_items_a_little_and_the_bottom_of_the_page_much(
+    audits: Audits,
+) -> None:
+    response = _of("BottomUp"), "agents.response.slot_effect=4"
+    sets = (part for setting in response for part in ("--set", setting))
+    done = audits.run("--repeats", 20, "--agents", 60, "--json", *sets)
+    assert done.code == 1
+    assert "audit: this audience cannot be trusted: slots" in done.err
+    found = json.loads(done.out)
+    states, controls = _states(found), found["controls"]
+    assert (states["slots"], states["dose-response"]) == ("fail", "pass")
+    assert "slot 4 is watched most" in next(c for c in controls if c["name"] == "slots")["sentence"]
 
 
 def test_an_audit_is_an_ordinary_run_of_all_its_arms(audits: Audits) -> None:
