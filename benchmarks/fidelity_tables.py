@@ -1,0 +1,63 @@
+"""The tables of taste and ratings in docs/fidelity.md, from real data.
+
+    AUDITION_DATA=... python -m benchmarks.fidelity_tables taste|ratings [--scenario FILE]
+        [--part valid|test|both] [--agents FIRST:LAST] [--set name=value ...]
+
+Agents are positions in the audience, the last one not included. Without ``--set`` the
+scenario's own response model is measured; ``--set preset=movielens-people`` names a preset.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from ruamel.yaml import YAML
+
+from agents.registry import create
+from simulator.fidelity import ratings, taste
+from simulator.fidelity.measures import Measure
+from simulator.scenario import load
+from simulator.world import build
+
+SCENARIO = Path(__file__).parents[1] / "scenarios" / "agent4rec.yaml"
+PARTS: dict[str, tuple[taste.Part, ...]] = {
+    "valid": ("valid",),
+    "test": ("test",),
+    "both": ("valid", "test"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=("taste", "ratings"))
+    parser.add_argument("--scenario", type=Path, default=SCENARIO)
+    parser.add_argument("--part", choices=tuple(PARTS), default="test")
+    parser.add_argument("--agents", default=":")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    options = parser.parse_args(arguments)
+    given = dict(text.split("=", 1) for text in options.set)
+    settings = {name: YAML(typ="safe").load(value) for name, value in given.items()}
+    world = build(load(options.scenario), str(options.scenario))
+    first, last = (int(end) if end else None for end in options.agents.split(":"))
+    rows = np.arange(len(world.audience), dtype=np.int64)[first:last]
+    world = replace(world, audience=world.audience.rows(rows))
+    model = create("behavioural", settings) if settings else world.response
+    measured = taste.measure if options.what == "taste" else ratings.measure
+    for one in measured(world, model, parts=PARTS[options.part]):
+        print(row(one))
+
+
+def row(measure: Measure) -> str:
+    """One line of a Markdown table: test, case, figure, value, interval, agents, baselines."""
+    beside = " | ".join(f"{b.name} {b.value:.3f}" for b in measure.baselines)
+    span = f"{measure.low:.3f} to {measure.high:.3f}"
+    cells = (measure.test, measure.case, measure.name, f"{measure.value:.3f}", span)
+    return f"| {' | '.join(cells)} | {measure.n} | {beside} |"
+
+
+if __name__ == "__main__":
+    main()
