@@ -224,6 +224,10 @@ def plan(
         int | None,
         typer.Option("--pilot", metavar="N", help="Run N agents first; a chat model costs money."),
     ] = None,
+    cheap: Annotated[
+        str | None,
+        typer.Option("--with", metavar="RUN", help="Beside a run of more, cheaper agents."),
+    ] = None,
     metric: Annotated[
         str | None, typer.Option("--metric", help="Default: evaluation.primary.")
     ] = None,
@@ -250,6 +254,8 @@ def plan(
 
     if from_ is not None and pilot is not None:
         raise InputError("--pilot", found="--from too", allowed="one of them")
+    if cheap is not None and from_ is None and pilot is None:
+        raise InputError("--with", found="alone", allowed="beside --from RUN or --pilot N")
     chosen = load(scenario, _with_agents(overrides, agents))
     _find_own_code(scenario)
     wanted = Wanted.of(chosen, metric, difference, power)
@@ -276,6 +282,7 @@ def plan(
             store=opened,
             wanted=wanted,
             study=study.read(opened, known) if opened is not None and known is not None else None,
+            cheap=study.read(opened, cheap) if opened is not None and cheap is not None else None,
         )
     if as_json:
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -22,6 +22,7 @@ from . import table as sizing_table
 from .questions import BROWSED, Browsing
 from .sizing import size
 from .spending import PILOT, Figures, Size, spending, visits
+from .two_audiences import beside
 from .wanted import Wanted
 
 
@@ -33,11 +34,13 @@ def plan(
     store: Store | None = None,
     wanted: Wanted | None = None,
     study: Study | None = None,
+    cheap: Study | None = None,
 ) -> Figures:
     """What the scenario asks, spends and takes, as plain data, all worlds and replicates
     together. ``pages`` expected of a session, ``latency`` seconds of a call; ``wanted``: what
-    is to be found, sized by the spread in ``study``. Raises InputError for pages out of
-    range, agents of neither known kind, or a study of something else."""
+    is to be found, sized by the spread in ``study``, also beside a run of a ``cheap`` audience.
+    Raises InputError for pages out of range, agents of neither known kind, or a study of
+    something else."""
     scenario, browsed = world.scenario, browsing(world.scenario, pages)
     spent = spending(world, browsed, latency)
     now = Size(len(world.audience), scenario.worlds)
@@ -63,7 +66,10 @@ def plan(
         return spent.totals(of)
 
     asked = wanted or Wanted(scenario.evaluation.primary)
-    return document | {"size": size(scenario, asked, users, study, cost)}
+    sized = size(scenario, asked, users, study, cost)
+    if study is not None and cheap is not None:
+        sized |= {"two_audiences": beside(study, cheap, sized)}
+    return document | {"size": sized}
 
 
 def browsing(scenario: Scenario, pages: float | None) -> Browsing:

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from ..report.wording import duration, number
+from .two_audiences import lines
 
 
 def blocks(size: Mapping[str, Any]) -> list[RenderableType]:
@@ -24,7 +25,8 @@ def blocks(size: Mapping[str, Any]) -> list[RenderableType]:
     ]
     costs = [line for one in size["arms"] if (line := _cost_line(one, size["unit"]))]
     last = _standard_line(size) if size["difference"] is None else ""
-    return [*out, *costs, *_advice(size), *size["notes"], *([last] if last else [])]
+    both = lines(size) if "two_audiences" in size else []
+    return [*out, *costs, *_advice(size), *both, *size["notes"], *([last] if last else [])]
 
 
 def _advice(size: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from simulator import family
-from simulator.evaluation.prediction_powered import combine
+from simulator.evaluation.prediction_powered import combine, expensive_needed, variance_factor
 from simulator.evaluation.study import read
 from simulator.evaluation.summary import document as summarised
 from simulator.evaluation.two_audiences import document as combined
@@ -195,3 +195,33 @@ def test_what_cannot_be_combined_is_said_in_one_line(
     done = compare(folder, run, "--with", cheap)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1), done.err
     assert said in done.err
+
+
+def plan(folder: Path, *arguments: object) -> Done:
+    sets = [part for setting in (*WORLD, ARMS) for part in ("--set", setting)]
+    return audition("plan", "quickstart", *sets, "--store", folder / "s.db", *arguments)
+
+
+def test_a_plan_beside_a_cheap_run(folder: Path) -> None:
+    given = ("--agents", 60, "--from", "few", "--with", "cheap", "--metric", "p_view")
+    told = plan(folder, *given, "--difference", 0.02, "--json")
+    assert told.code == 0, told.err
+    size = json.loads(told.out)["size"]
+    (alone,), (beside,) = size["arms"], size["two_audiences"]["arms"]
+    row = by_metric(section(folder, "few", "--with", "cheap")["comparisons"])["p_view"]
+    assert (beside["pairs"], beside["everybody"]) == (60, 400)
+    assert beside["correlation"] == pytest.approx(row["correlation"])
+    assert beside["low"] < beside["correlation"] < beside["high"]
+    factor = variance_factor(row["correlation"], 60 / 400)
+    assert beside["detectable"] == pytest.approx(alone["detectable"] * factor**0.5)
+    assert beside["needed"] == expensive_needed(alone["needed"], row["correlation"], 400)
+    out = " ".join(plan(folder, *given, "--difference", 0.02).out.split())
+    assert f"B: with the 400 agents of cheap (correlation {row['correlation']:.2f} over" in out
+    assert "60 agents find 0.0" in out
+
+
+def test_a_plan_needs_a_run_whose_agents_are_to_be_sharpened(folder: Path) -> None:
+    alone = plan(folder, "--with", "cheap")
+    assert (alone.code, "--with: found alone; allowed: beside --from RUN" in alone.err) == (2, True)
+    other = plan(folder, "--from", "few", "--with", "seed")
+    assert (other.code, "run seed: seed: found 8" in other.err) == (2, True)
