@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from agents.response.chat import Chat
 from recommenders.interface import Recommender
 
 from ..arms import ArmState, fit, offline
@@ -61,7 +60,7 @@ def audit(
     world = build(base, file)
     known = world.dataset.utility is not None
     plan = design(base, _best(world, checkpoints, progress), file, truth_known=known)
-    name = _played(plan.scenario, file, store, world, checkpoints, progress)
+    name = _played(plan.scenario, file, store, checkpoints, progress)
     arms = _trained(build(plan.scenario, file), checkpoints)
     panel = Panel.of(values(log(store, name)))
     found = [
@@ -89,28 +88,25 @@ def _played(
     scenario: Scenario,
     file: str,
     store: Store,
-    world: World,
     checkpoints: Path,
     progress: Progress,
 ) -> str:
-    """The audit's run. One that was stopped before its end goes on, where its replies cost."""
-    if isinstance(world.response, Chat):
-        stopped = _unfinished(store, scenario)
-        if stopped is not None:
-            return resume(
-                stopped, store, scenario=scenario, checkpoints=checkpoints, progress=progress
-            )
+    """The audit's run: one of this very audit that is there goes on, if it was stopped, and
+    is read again, if it was finished."""
+    there = _begun(store, scenario)
+    if there is not None:
+        return resume(there, store, scenario=scenario, checkpoints=checkpoints, progress=progress)
     return execute(scenario, file, store, name=None, checkpoints=checkpoints, progress=progress)
 
 
-def _unfinished(store: Store, scenario: Scenario) -> str | None:
-    """The latest run of this very audit, if it is not finished."""
+def _begun(store: Store, scenario: Scenario) -> str | None:
+    """The latest run of this very audit: same scenario, seed and code."""
     runs = queries.runs(store)
     of_name = [n for n in runs["name"] if n == scenario.name or n.startswith(f"{scenario.name}-")]
     for name in reversed(of_name):
         run = queries.run(store, name)
         if run.identity == identity(scenario):
-            return None if run.status == "finished" else name
+            return str(name)
     return None
 
 

@@ -35,8 +35,8 @@ _QUESTION = "Do agents watch by what an item is, rather than by where it stands?
 DRAWS = 1000
 """Of the bootstrap over agents."""
 
-HALVES = 2
-"""Of the agents at random: each is scored by what the other one watched."""
+FOLDS = 5
+"""Of the agents at random: the slots of each are scored by what all others watched."""
 
 
 def slots(
@@ -155,40 +155,47 @@ def _compared(
     them from fewer distinct agents in each draw would make every habit look weaker."""
     n = int(agent.max()) + 1
     rng = stream(seed, "audit", "slots")
-    half = rng.permutation(n) % HALVES
+    fold = rng.permutation(n) % FOLDS
     drawn = rng.multinomial(n, np.full(n, 1 / n), DRAWS).astype(np.float64)
     weights = np.vstack([np.ones(n), drawn])
-    by_slot = _halves(slot, watched, agent, half, weights)
-    by_merit = _halves(group, watched, agent, half, weights)
-    rates = [_ratio(up[0], up[0] + down[0]) for up, down in by_slot]
-    # A slot that the other half never saw is as good as any.
-    learned = [np.nan_to_num(rate, nan=float(watched.mean())) for rate in reversed(rates)]
+    by_slot = _folds(slot, watched, agent, fold, weights)
+    by_merit = _folds(group, watched, agent, fold, weights)
     known = np.arange(group.max() + 1.0)
-    pairs = np.column_stack([_within(learned, by_slot), _within([known] * HALVES, by_merit)])
+    pairs = np.column_stack(
+        [_within(_learned(by_slot), by_slot), _within([known] * FOLDS, by_merit)]
+    )
     of_each = np.column_stack([pairs, pairs[:, 1] - pairs[:, 0]])
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(of_each[1:], [tail, 1 - tail], axis=0)
     return [(float(a), float(b), float(c)) for a, b, c in zip(of_each[0], low, high, strict=True)]
 
 
-def _halves(
-    kind: Indices, watched: Floats, agent: Indices, half: Indices, weights: Floats
+def _learned(folds: Sequence[tuple[Floats, Floats]]) -> list[Floats]:
+    """For each fold, how often the agents of all others watched in each slot (draw 0)."""
+    up, down = (np.array([fold[side][0] for fold in folds]) for side in (0, 1))
+    watched, shown = (part.sum(axis=0) - part for part in (up, up + down))
+    # A slot that no other agent saw is as good as any.
+    return list(np.nan_to_num(_ratio(watched, shown), nan=float(up.sum() / (up + down).sum())))
+
+
+def _folds(
+    kind: Indices, watched: Floats, agent: Indices, fold: Indices, weights: Floats
 ) -> list[tuple[Floats, Floats]]:
-    """Of each half of the agents: (draws, kinds) items watched, and not watched."""
-    size = len(half), int(kind.max()) + 1
+    """Of each fold of the agents: (draws, kinds) items watched, and not watched."""
+    size = len(fold), int(kind.max()) + 1
     flat = agent * size[1] + kind
     up, down = (
         np.bincount(flat, part, size[0] * size[1]).reshape(size) for part in (watched, 1 - watched)
     )
-    chosen = [half == number for number in range(HALVES)]
+    chosen = [fold == number for number in range(FOLDS)]
     return [(weights[:, own] @ up[own], weights[:, own] @ down[own]) for own in chosen]
 
 
-def _within(scores: Sequence[Floats], halves: Sequence[tuple[Floats, Floats]]) -> Floats:
-    """(draws,) AUC over the pairs within a half: across halves, the scores of one are what was
-    watched in the other, so that an audience without any habit would be below 0.5."""
-    wins = [_wins(score, up, down) for score, (up, down) in zip(scores, halves, strict=True)]
-    pairs = [up.sum(axis=1) * down.sum(axis=1) for up, down in halves]
+def _within(scores: Sequence[Floats], folds: Sequence[tuple[Floats, Floats]]) -> Floats:
+    """(draws,) AUC over the pairs within a fold: across folds, who watches much was left out of
+    the own scores and counts in the others', so that no habit at all would be below 0.5."""
+    wins = [_wins(score, up, down) for score, (up, down) in zip(scores, folds, strict=True)]
+    pairs = [up.sum(axis=1) * down.sum(axis=1) for up, down in folds]
     return _ratio(np.sum(wins, axis=0), np.sum(pairs, axis=0))
 
 
