@@ -171,6 +171,26 @@ def audit(
 
 
 @app.command()
+def fidelity(
+    scenario: ScenarioArgument,
+    overrides: SetOption = None,
+    agents: AgentsOption = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the page goes.")] = OUT,
+    as_json: JsonOption = False,
+) -> None:
+    """What the audience shares with real users and with language-model agents."""
+    from .fidelity import command
+    from .progress import Progress
+    from .scenario import load
+    from .world import build
+
+    chosen = load(scenario, _with_agents(overrides, agents))
+    _find_own_code(scenario)
+    _make_folder(out)
+    command.run(build(chosen, str(scenario)), out, Progress(), as_json=as_json)
+
+
+@app.command()
 def calibrate(
     scenario: ScenarioArgument,
     out: Annotated[

@@ -66,7 +66,9 @@ def calibrate(
 
 
 def run(world: World, to: Target, out: Path, progress: Progress, share: float | None) -> str:
-    """Calibrate, write the preset, and say what was written."""
+    """Calibrate, write the preset, and say what was written. Raises InputError."""
+    if not out.parent.is_dir():
+        raise InputError("--out", found=str(out), allowed="a file in a folder that is there")
     found = calibrate(world, to, progress, share)
     write(found, out)
     lines = [f"{to}: fitted on {found.fit['fitted_on']}, scored on {found.fit['scored_on']}"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import logit
 
 from agents.interface import Floats, IntArray
 from agents.response.behavioural import Behavioural
@@ -30,8 +31,9 @@ tell."""
 
 HOW = (
     "choice: logit that tells an agent's held-out items from as many others, drawn by popularity "
-    "from those it is not known to have met; ratings: interval likelihood of held-out ratings; "
-    "slot effect 0; satisfaction spans the scale around its middle; leaving as by default"
+    "from those it is not known to have met; eagerness: how often an item drawn by popularity is "
+    "the agent's own, by activity; ratings: interval likelihood of held-out ratings; slot effect "
+    "0; satisfaction spans the scale around its middle; leaving as by default"
 )
 
 
@@ -56,6 +58,7 @@ def fit(world: World, model: Behavioural, rows: IntArray) -> Settings:
         **weights,
         "rating_weight": model.parameters.rating_weight,
         **_choice(columns, pairs),
+        "eagerness": _eagerness(world, rows),
         **rating_settings(world, model, weights, pairs),
         "satisfaction_start": 5.5,
         "satisfaction_level": 5.5,
@@ -144,6 +147,22 @@ def _choice(columns: Known, pairs: Pairs) -> Settings:
         "openness": (0.0, 0.0, 0.0),
         "slot_effect": 0.0,
     }
+
+
+def _eagerness(world: World, rows: IntArray) -> tuple[float, float, float]:
+    """By activity, in log-odds and beside the middle level: how likely an item that is drawn by
+    popularity, from those not in an agent's training part, is one that it chose."""
+    popularity = world.catalogue.popularity.astype(np.float64)
+    part = world.split.valid if len(world.split.valid) else world.split.test
+    users = world.audience.agent[rows]
+    chosen = part.matrix[users] @ popularity
+    rest = popularity.sum() - world.split.train.matrix[users] @ popularity
+    level = world.audience.profiles.activity[rows]
+    share = chosen / rest
+    rates = [share[level == one].mean() if (level == one).any() else np.nan for one in (1, 2, 3)]
+    odds = logit(np.array(rates)) - logit(rates[1])
+    low, high = np.nan_to_num(odds[[0, 2]])
+    return float(low), 0.0, float(high)
 
 
 def rating_settings(world: World, model: Behavioural, weights: Settings, pairs: Pairs) -> Settings:

@@ -86,7 +86,7 @@ def free(
     world: World, slates: Slates, draws: Sequence[int], model: ResponseModel | None = None
 ) -> pd.DataFrame:
     """The five figures of every agent, a row for each agent and draw: agent, draw, p_view,
-    p_like, n_like, n_exit, s_sat."""
+    p_like, n_like, n_exit, s_sat; and how many items it watched."""
     pages = continued(slates, world)
     return pd.concat(
         [_session(world, slates, pages, draw, model) for draw in draws], ignore_index=True
@@ -150,6 +150,7 @@ def _figures(
             "n_like": like.sum(axis=every).astype(np.float64),
             "n_exit": last.astype(np.float64),
             "s_sat": satisfaction,
+            "watched": watched.sum(axis=every).astype(np.float64),
         }
     )
 

@@ -119,7 +119,7 @@ def designed(world: World) -> Slates:
         place = rng.permutation(item.shape[1])[: len(own) + many]
         item[row, place] = np.concatenate([own, other])
         relevant[row, place[: len(own)]] = True
-    return _slates(world, item.reshape(n, pages, size), relevant.reshape(n, pages, size))
+    return arranged(world, item.reshape(n, pages, size), relevant.reshape(n, pages, size))
 
 
 def _row(matrix: object, agent: int) -> IntArray:
@@ -127,7 +127,8 @@ def _row(matrix: object, agent: int) -> IntArray:
     return np.asarray(sparse.indices, dtype=np.int64)
 
 
-def _slates(world: World, item: IntArray, relevant: npt.NDArray[np.bool_]) -> Slates:
+def arranged(world: World, item: IntArray, relevant: npt.NDArray[np.bool_]) -> Slates:
+    """Slates of the whole audience that nobody has answered: ``item``, ``relevant`` (N, P, k)."""
     n, nothing = len(item), np.zeros(item.shape, dtype=np.bool_)
     return Slates(
         row=np.arange(n, dtype=np.int64),

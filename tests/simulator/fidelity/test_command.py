@@ -1,0 +1,74 @@
+"""audition fidelity and audition calibrate, from the command line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from simulator.fidelity.fidelity import CHAT
+from simulator.fidelity.fidelity import _tests as tests_of
+from tests.simulator.command import audition
+
+from .small import SCENARIO, world
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("fidelity")
+    (out / "small.yaml").write_text(SCENARIO, encoding="utf-8")
+    return out
+
+
+@pytest.mark.slow
+def test_fidelity_measures_what_the_data_allow_and_says_why_not(folder: Path) -> None:
+    done = audition("fidelity", folder / "small.yaml", "--out", folder, "--json")
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert {"taste", "ratings", "traits", "slots", "sessions"} <= {
+        one["test"] for one in document["measures"]
+    }
+    assert set(document["missing"]) == {"memory", "llm run"}
+    assert "no published run" in document["missing"]["llm run"]
+    written = folder / "small-fidelity"
+    assert json.loads((written / "fidelity.json").read_text(encoding="utf-8")) == document
+    page = (written / "fidelity.html").read_text(encoding="utf-8")
+    for said in ("Not measured", "genre entropy", "no published run", "95 % interval"):
+        assert said in page
+
+
+def test_why_a_test_cannot_be_made() -> None:
+    hidden = replace(world(), relevant=None)
+    why = {name: said for name, (said, _) in tests_of(hidden, hidden.response, None, True).items()}
+    assert why["taste"] is why["ratings"] is None
+    assert all("nothing is held out" in str(why[name]) for name in ("traits", "slots", "sessions"))
+    chat = tests_of(world(), world().response, None, False)
+    assert {said for said, _ in chat.values()} == {CHAT}
+
+
+@pytest.mark.slow
+def test_calibrate_writes_a_preset_that_runs(folder: Path) -> None:
+    preset = folder / "mine.yaml"
+    done = audition("calibrate", folder / "small.yaml", "--to", "ratings", "--out", preset)
+    assert done.code == 0, done.err
+    assert "fitted on 40 agents" in done.out
+    chosen = f"agents.response.preset={preset}"
+    assert audition("validate", folder / "small.yaml", "--set", chosen).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--out", "mine.txt"), "ends in .yaml"),
+        (("--out", "mine.yaml", "--to", "llm-run"), "no published run"),
+        (("--out", "mine.yaml", "--fit-share", "1.0"), "some are fitted on"),
+        (("--out", "nowhere/mine.yaml", "--to", "ratings"), "--out"),
+    ],
+)
+def test_calibrate_refuses_in_one_line(folder: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = audition("calibrate", folder / "small.yaml", *arguments)
+    assert done.code == 2
+    assert said in done.err
+    assert done.err.count("error:") == 1
