@@ -99,6 +99,7 @@ def document(
         **{key: summary[key] for key in KEPT if key in summary},
         "scenario": summary["scenario"],
         "comparisons": chosen,
+        "guardrails": [row for row in summary["comparisons"] if row["guardrail"]],
         **({"components": summary["components"]} if "components" in summary else {}),
         **({"slices": plain(found)} if slices else {}),
         **({"two_audiences": both} if both else {}),

@@ -120,13 +120,15 @@ def compare(
         return [_without_inference(row.comparison, ask.guardrails) for row in rows]
     if correction == "max-t" and (interval == "anytime" or found.units < FEWEST):
         correction = "holm"
-    p_adjusted = np.full(len(rows), np.nan)
+    p_adjusted, tests = np.full(len(rows), np.nan), np.ones(len(rows), dtype=np.int64)
     for family in (True, False):
         places = [i for i, row in enumerate(rows) if (row.comparison.role == "primary") == family]
         p_adjusted[places] = _corrected([rows[i] for i in places], correction, seed)
+        if correction != "none":
+            tests[places] = sum(not np.isnan(rows[i].comparison.p) for i in places)
     return [
-        _judged(ask, found, row, metrics[row.comparison.metric], float(p))
-        for row, p in zip(rows, p_adjusted, strict=True)
+        replace(_judged(ask, found, row, metrics[row.comparison.metric], float(p)), tests=int(n))
+        for row, p, n in zip(rows, p_adjusted, tests, strict=True)
     ]
 
 

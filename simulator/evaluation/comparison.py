@@ -29,7 +29,8 @@ class Comparison:
     that find half of it so, None for an anytime interval, whose width follows what was planned.
     ``ratio``: the same metric as a ratio of sums. ``adjusted``: by covariates; where verdicts
     follow it, ``estimate`` says so, and ``difference``, ``low``, ``high`` and ``p`` are its own,
-    while the plain difference is ``mean`` less ``control_mean``.
+    while the plain difference is ``mean`` less ``control_mean``. ``tests``: how many p values
+    ``p_adjusted`` is corrected over, 1 without correction.
     """
 
     metric: str
@@ -58,4 +59,5 @@ class Comparison:
     ratio: Ratio | None = None
     adjusted: Adjusted | None = None
     estimate: Estimate = "plain"
+    tests: int = 1
     bounds: Bounds | None = None

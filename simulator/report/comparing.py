@@ -99,6 +99,7 @@ def row_texts(row: Mapping[str, Any]) -> dict[str, Any]:
         "kind": kind,
         "symbol": SYMBOLS[kind],
         "verdict": row["verdict"],
+        "guardrail": _guardrail(row["guardrail"], digits),
         "detectable": number(row["minimum_detectable"], digits),
         "n": f"{row['n']:,}",
         "correlation": number(row["correlation"], 2),
@@ -107,6 +108,17 @@ def row_texts(row: Mapping[str, Any]) -> dict[str, Any]:
         "ratio": _beside(row["ratio"], 3),
         "adjusted": _beside(row["adjusted"], digits),
     }
+
+
+def _guardrail(found: Mapping[str, Any] | None, digits: int) -> str:
+    """
+    >>> _guardrail({"margin": 0.5, "holds": False, "text": "broken: at least 0.7 worse"}, 2)
+    'guardrail 0.50: broken'
+    """
+    if found is None:
+        return ""
+    state = "withheld" if found["holds"] is None else found["text"].partition(":")[0]
+    return f"guardrail {number(found['margin'], digits)}: {state}"
 
 
 def interval(found: Mapping[str, Any], digits: int) -> str:

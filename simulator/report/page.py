@@ -88,6 +88,8 @@ def render(
         rounds=rounds_table(summary, main),
         feedback=feedback_table(summary),
         level=at,
+        intervals=sentences.interval_name(summary.get("comparisons", []), at),
+        about=sentences.about(summary.get("comparisons", []), "control", at),
         sections=_sections(drawings),
         sessions=_sessions(summary),
         called=any(e["usage"]["calls"] or e["usage"]["cached"] for e in summary["arms"].values()),

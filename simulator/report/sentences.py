@@ -10,6 +10,8 @@ from .wording import clean, missing, number, probability, signed, wording
 
 Row = Mapping[str, Any]
 
+ADJUSTED = "adjusted for what was known of agents before"
+
 MUCH_KEPT = 0.95
 """Share of the variance from which covariates are said to bring nothing."""
 
@@ -29,44 +31,108 @@ def level(summary: Mapping[str, Any]) -> str:
 
 
 def headlines(summary: Mapping[str, Any], *, every: bool = False) -> list[tuple[Row, str]]:
-    """The primary metric's rows, or all, each with a sentence or two on its arm."""
+    """The primary metric's rows, or all, each with a sentence or two on its arm; of the primary
+    metric also which of the arm's guardrails (``guardrails``, where a document holds not all
+    comparisons) do not hold."""
+    guarded: Sequence[Row] = summary.get("guardrails", summary["comparisons"])
     return [
-        (row, sentence(row, level(summary)))
+        (
+            row,
+            sentence(
+                row,
+                level(summary),
+                [one for one in guarded if one["arm"] == row["arm"] and row["role"] == "primary"],
+            ),
+        )
         for row in summary["comparisons"]
         if every or row["role"] == "primary"
     ]
 
 
-def sentence(row: Row, at: str) -> str:
-    """What the row says of its arm, numbers included; ``at``: the intervals' confidence."""
+def sentence(row: Row, at: str, guarded: Sequence[Row] = ()) -> str:
+    """What the row says of its arm, numbers included; ``at``: the intervals' confidence;
+    ``guarded``: the arm's other rows, of whose guardrails it says which do not hold."""
     words, arm, control = wording(row["metric"]), clean(row["arm"]), clean(row["control"])
     kind = verdict_kind(str(row["verdict"]))
-    found = f"{signed(row['difference'], words.digits)} ({_interval(row, at)})"
+    found = f"{signed(row['difference'], words.digits)} ({_interval(row, at)}{_by_known(row)})"
+    unheld = _unheld(guarded)
+    but, also = (f", but {unheld}", f" Also, {unheld}.") if unheld else ("", "")
     if kind == "withheld":
-        return f"No verdict on {arm}: {clean(_reason(row))}. {_observed(row)}"
+        return f"No verdict on {arm}: {clean(_reason(row))}. {_observed(row)}{also}"
     if kind == "same":
         margin = number(row["margin"], words.digits)
         return (
-            f"{arm} is as good as {control} in {words.short}, give or take {margin}: the "
+            f"{arm} is as good as {control} in {words.short}, give or take {margin}{but}: the "
             f"difference is {found}."
         )
     if kind == "unclear":
         return (
             f"This run cannot tell {arm} from {control} in {words.short}: the difference is "
-            f"{found}. {could_have_seen(row)}"
+            f"{found}{_corrected(row)}. {could_have_seen(row)}{also}"
         )
+    if kind == "worse":
+        but = f", and {unheld}" if unheld else ""
     return (
-        f"{arm} is {kind} than {control} in {words.short}: {found}, "
+        f"{arm} is {kind} than {control} in {words.short}{but}: {found}, "
         f"adjusted p {probability(row['p_adjusted'])}."
     )
 
 
+def _by_known(row: Row) -> str:
+    """That the difference is adjusted by covariates, and what it is without them."""
+    if row["estimate"] != "adjusted":
+        return ""
+    plain = signed(row["mean"] - row["control_mean"], wording(row["metric"]).digits)
+    return f", {ADJUSTED}; plain {plain}"
+
+
+def _corrected(row: Row) -> str:
+    """Why there is no verdict though the interval, which is not corrected, leaves zero out."""
+    if missing(row["low"]) or missing(row["high"]) or row["low"] <= 0 <= row["high"]:
+        return ""
+    p = probability(row["p_adjusted"])
+    if row["tests"] == 1:
+        return f", but p is {p}"
+    return f", but after correction over {row['tests']} comparisons adjusted p is {p}"
+
+
+def _unheld(rows: Sequence[Row]) -> str:
+    """Which guardrails are broken, or not shown to hold, and why; empty where all hold."""
+    told = []
+    for row in rows:
+        guardrail = row["guardrail"]
+        if guardrail is None or guardrail["holds"]:
+            continue
+        state, _, reason = clean(guardrail["text"]).partition(": ")
+        said = "is broken" if state == "broken" else "is not shown to hold"
+        name = wording(row["metric"]).short
+        told.append(f"its guardrail {name} {said} ({reason or state})")
+    return " and ".join(told)
+
+
+def about(rows: Sequence[Row], control: str, at: str) -> str:
+    """What a table of differences holds; ``rows``: one or more."""
+    given = [row for row in rows if not missing(row["low"])]
+    if not given:
+        return f"arm minus {control}; no interval is given"
+    text = f"arm minus {control}, paired by {rows[0]['unit']}; {interval_name(given, at)}s"
+    return f"{text}, {ADJUSTED}" if any(row["estimate"] == "adjusted" for row in given) else text
+
+
+def interval_name(rows: Sequence[Row], at: str) -> str:
+    """
+    >>> interval_name([{"interval": "anytime"}], "95 %"), interval_name([], "90 %")
+    ('95 % anytime interval', '90 % interval')
+    """
+    return f"{at} {'anytime ' if any(row['interval'] == 'anytime' for row in rows) else ''}interval"
+
+
 def could_have_seen(row: Row) -> str:
     """What would have been noticed with this many units, and how many notice half of it; by
-    one test, not corrected for others.
+    one test, not corrected for others. Of an anytime interval the latter is not known.
 
     >>> row = {"metric": "s_sat", "unit": "agent", "n": 200, "minimum_detectable": 0.15}
-    >>> could_have_seen(row | {"needed": 790})
+    >>> could_have_seen(row | {"needed": 790, "interval": "t"})
     '200 agents could have seen 0.15 (4 times in 5 by a single test); 790 agents would see 0.07.'
     """
     detectable, digits = row["minimum_detectable"], wording(row["metric"]).digits
@@ -74,7 +140,10 @@ def could_have_seen(row: Row) -> str:
         return "How much it could have seen is not known."
     units = f"{row['unit']}s"
     seen = number(detectable, digits)
-    text = f"{row['n']:,} {units} could have seen {seen} (4 times in 5 by a single test)"
+    text = f"{row['n']:,} {units} could have seen {seen} (4 times in 5 by a single test"
+    if row["interval"] == "anytime":
+        return f"{text}, at the last look); how many more {units} it takes: audition plan."
+    text += ")"
     if row["needed"] is None:
         return f"{text}."
     return f"{text}; {row['needed']:,} {units} would see {number(detectable / 2, digits)}."
@@ -116,12 +185,12 @@ def _covariates(rows: Sequence[Row], at: str) -> Iterator[tuple[str, str]]:
         )
     for row in telling:
         adjusted, digits = row["adjusted"], wording(row["metric"]).digits
+        found = f"{signed(adjusted['difference'], digits)} ({_interval(adjusted, at, digits)})"
+        plain = signed(row["mean"] - row["control_mean"], digits)
         yield (
             "Covariates",
-            f"{clean(row['arm'])}, {wording(row['metric']).short}: "
-            f"{signed(adjusted['difference'], digits)} ({_interval(adjusted, at, digits)}) once "
-            f"adjusted for what was known of agents before; {adjusted['variance_kept']:.0%} of "
-            "the variance is left.",
+            f"{clean(row['arm'])}, {wording(row['metric']).short}: {found} once {ADJUSTED}, "
+            f"{plain} without; {adjusted['variance_kept']:.0%} of the variance is left.",
         )
 
 

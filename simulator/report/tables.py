@@ -55,8 +55,8 @@ def comparisons(summary: Mapping[str, Any]) -> pd.DataFrame:
     rows = [_flat(row) for row in summary.get("comparisons", [])]
     own = [
         *("metric", "control", "arm", "role", "unit", "control_mean", "mean"),
-        *("difference", "low", "high", "interval", "p", "p_adjusted", "verdict"),
-        *("minimum_detectable", "needed", "margin", "n", "missing", "correlation"),
+        *("difference", "low", "high", "interval", "estimate", "p", "p_adjusted", "tests"),
+        *("verdict", "minimum_detectable", "needed", "margin", "n", "missing", "correlation"),
         *("standard_error", "standard_error_unpaired"),
     ]
     beside = {
@@ -67,7 +67,7 @@ def comparisons(summary: Mapping[str, Any]) -> pd.DataFrame:
     }
     further = [f"{name}_{key}" for name, keys in beside.items() for key in keys]
     frame = pd.DataFrame(rows, columns=[*own, *further])
-    words = {"metric", "control", "arm", "role", "unit", "interval", "verdict"}
+    words = {"metric", "control", "arm", "role", "unit", "interval", "estimate", "verdict"}
     words |= {"guardrail_holds", "guardrail_text"}
     return frame.astype({name: "float64" for name in frame if name not in words})
 

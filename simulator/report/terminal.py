@@ -11,8 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from . import canary
-from .comparing import SYMBOLS
+from . import canary, sentences
+from .comparing import SYMBOLS, row_texts
 from .findings import verdict_kind
 from .tables import estimates
 from .wording import (
@@ -62,22 +62,31 @@ def comparisons_table(summary: Mapping[str, Any]) -> RenderableType:
     table.add_column("verdict", overflow="fold")
     before = None
     for row in summary["comparisons"]:
-        if row["metric"] not in _SHOWN:
+        if row["metric"] not in _SHOWN and row["role"] == "secondary":
             continue
         words = wording(row["metric"])
         if before not in (None, row["arm"]):
             table.add_section()
-        kind = verdict_kind(row["verdict"])
+        kind, guardrail = verdict_kind(row["verdict"]), row_texts(row)["guardrail"]
+        verdict = f"{SYMBOLS[kind]} {clean(row['verdict'])}" + f"\n{guardrail}" * bool(guardrail)
         table.add_row(
             Text(clean(row["arm"]) if before != row["arm"] else ""),
             words.short,
             signed(row["difference"], words.digits),
             _interval(row, words.digits),
             probability(row["p_adjusted"]),
-            Text(f"{SYMBOLS[kind]} {clean(row['verdict'])}", style=_STYLES.get(kind, "")),
+            Text(verdict, style=_STYLES.get(kind, "")),
         )
         before = row["arm"]
-    return Group(table, failures_line(summary)) if table.row_count else failures_line(summary)
+    below = [*_guardrails(summary), failures_line(summary)]
+    return Group(table, *below) if table.row_count else Group(*below)
+
+
+def _guardrails(summary: Mapping[str, Any]) -> Iterator[Text]:
+    """A line each: whether it holds."""
+    for row in summary["comparisons"]:
+        for title, text in sentences.guardrail_lines([row]):
+            yield Text(f"{title}: {text}", style="" if row["guardrail"]["holds"] else "red")
 
 
 def failures_line(summary: Mapping[str, Any]) -> Text:
@@ -209,7 +218,7 @@ def _caption(summary: Mapping[str, Any]) -> str:
 
 def _about_verdicts(summary: Mapping[str, Any]) -> str:
     control = clean(summary.get("control") or DASH)
-    return f"arm minus {control}, paired by {summary['unit']}; {_confidence(summary)} intervals"
+    return sentences.about(summary["comparisons"], control, _confidence(summary))
 
 
 def _table(caption: str | None) -> Table:

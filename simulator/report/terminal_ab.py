@@ -71,7 +71,7 @@ def health_panel(document: Mapping[str, Any]) -> Iterator[RenderableType]:
 
 def differences(rows: Sequence[Row], control: str, at: str) -> Table:
     """Control's mean, arm's mean, difference, interval, adjusted p, verdict."""
-    table = _table(f"arm minus {control}, paired by {rows[0]['unit']}; {at} intervals")
+    table = _table(sentences.about(rows, control, at))
     table.add_column("arm", max_width=16)
     table.add_column("metric", max_width=14)
     for heading in ("control", "arm", "difference", "interval", "adj. p"):
@@ -80,6 +80,7 @@ def differences(rows: Sequence[Row], control: str, at: str) -> Table:
 
     def cells(texts: Mapping[str, Any]) -> list[str | Text]:
         verdict = f"{texts['symbol']} {clean(texts['verdict'])}"
+        verdict += f"\n{texts['guardrail']}" * bool(texts["guardrail"])
         keys = ("control_mean", "mean", "difference", "interval", "p")
         return [*(texts[k] for k in keys), Text(verdict, style=_KINDS.get(texts["kind"], ""))]
 
@@ -89,9 +90,12 @@ def differences(rows: Sequence[Row], control: str, at: str) -> Table:
 def sensitivity(rows: Sequence[Row]) -> Table:
     """What this run could have seen, and what it would take to see half of it."""
     unit = f"{rows[0]['unit']}s"
+    half = f"{unit} that would find half of it"
+    if any(row["interval"] == "anytime" for row in rows):
+        half = f"at the last look; how many more {unit} half of it takes: audition plan"
     table = _table(
-        f"smallest difference found 4 times in 5 by a single test; {unit} that would find half "
-        f"of it; two groups: how many times the {unit} without pairing"
+        f"smallest difference found 4 times in 5 by a single test; {half}; two groups: how many "
+        f"times the {unit} without pairing"
     )
     table.add_column("arm", max_width=16)
     table.add_column("metric", max_width=14)

@@ -99,6 +99,8 @@ def test_the_report_says_what_ended_the_run(tmp_path: Path) -> None:
         assert row["n"] == came
         for field in ("difference", "low", "high", "verdict"):
             assert row[field] == last.loc[row["arm"], field]
+        assert row["needed"] is None
+        assert row["minimum_detectable"] > (row["high"] - row["low"]) / 2
 
 
 def test_a_twin_is_not_decided_before_everybody_came(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from .. import style
 from ..comparing import SYMBOLS
 from ..findings import verdict_kind
 from ..placing import label_ends
+from ..sentences import ADJUSTED
 from ..style import Pen
 from ..wording import signed, wording
 from .drawing import Drawing, Subject, finish
@@ -43,8 +44,10 @@ def draw(subject: Subject) -> Iterator[Drawing]:
     if len(rows):
         yield _forest(subject, rows)
     primary = known[known["role"] == "primary"]
-    if len(primary) and (primary["standard_error"] > 0).any():
-        yield _power(subject, primary[primary["standard_error"] > 0])
+    # The width of an anytime interval follows what was planned, so no curve by number holds.
+    fixed = primary[(primary["minimum_detectable"] > 0) & (primary["interval"] != "anytime")]
+    if len(fixed):
+        yield _power(subject, fixed)
     if "looks" in subject.tables and len(subject.tables["looks"]):
         yield _looks(subject, primary)
     if len(table[table["role"] == "primary"]):
@@ -71,8 +74,10 @@ def _forest(subject: Subject, rows: pd.DataFrame) -> Drawing:
     }
     texts = [signed(row["difference"], wording(row["metric"]).digits) for row in _records(rows)]
     title = f"Differences from {subject.pens[rows['control'].iloc[0]].name}"
+    anytime = "anytime " if (rows["interval"] == "anytime").any() else ""
     note = (
-        f"Mean and {subject.level} interval, paired by {rows['unit'].iloc[0]}. Shaded: the margin"
+        f"Mean and {subject.level} {anytime}interval, paired by {rows['unit'].iloc[0]}. "
+        "Shaded: the margin"
     )
     lines = len(rows) + 1.3 * len(metrics)
     fig, ax = style.panel(
@@ -110,6 +115,8 @@ def _forest(subject: Subject, rows: pd.DataFrame) -> Drawing:
         "that nothing that matters changed; one that crosses both zero and the zone's edge shows "
         "neither that nor a difference."
     )
+    if (rows["estimate"] == "adjusted").any():
+        caption += f" Differences are {ADJUSTED}."
     return finish(fig, "forest", SECTION, title, caption)
 
 
@@ -148,9 +155,9 @@ def _power(subject: Subject, primary: pd.DataFrame) -> Drawing:
     effect = np.array([detectable(int(size), confidence=subject.confidence) for size in sizes])
     ends = []
     for row, pen in zip(_records(primary), pens, strict=True):
-        spread = row["standard_error"] * np.sqrt(row["n"])
+        own = float(row["minimum_detectable"])
+        spread = own / detectable(int(row["n"]), confidence=subject.confidence)
         ax.plot(sizes, effect * spread, color=pen.colour)
-        own = detectable(int(row["n"]), confidence=subject.confidence) * spread
         ax.plot(row["n"], own, "o", color="white", mec=pen.colour, mew=1.6, ms=7, zorder=3)
         ends.append(float(effect[-1] * spread))
     ax.set_xscale("log")
@@ -164,9 +171,13 @@ def _power(subject: Subject, primary: pd.DataFrame) -> Drawing:
     label_ends(ax, pens, [float(sizes[-1])] * len(pens), ends)
     caption = (
         f"How small a true difference in {words.short} is found 4 times in 5 by a single test "
-        f"(not corrected for others), by the number of {unit}s; four times the {unit}s see half "
-        "the difference. A verdict “inconclusive” rules out only what lies above the curve."
+        f"(not corrected for others), by the number of {unit}s. A verdict “inconclusive” rules out "
+        "only what lies above the curve."
     )
+    if unit == "agent":
+        caption += (
+            " Roughly, from a few dozen agents on, four times the agents see half the difference."
+        )
     return finish(fig, "power", SECTION, title, caption)
 
 
@@ -184,13 +195,16 @@ def _looks(subject: Subject, primary: pd.DataFrame) -> Drawing:
     pens = [subject.pens[arm] for arm in arms]
     metric = str(primary["metric"].iloc[0]) if len(primary) else "difference"
     title = "The primary metric, look by look"
-    note = f"Intervals that hold at all looks at once, at {subject.level}"
+    note = f"Intervals that hold at all looks at once, at {subject.level}. Dot: decided"
     fig, ax = style.panel(title, note, labels_right=[pen.name for pen in pens])
     ends, at = [], []
     for arm, pen in zip(arms, pens, strict=True):
         rows = table[table["arm"] == arm]
         ax.fill_between(rows["came"], rows["low"], rows["high"], color=pen.colour, alpha=0.13, lw=0)
         ax.plot(rows["came"], rows["difference"], color=pen.colour)
+        decided = rows[decided_at(rows["verdict"])].head(1)
+        at_look = (decided["came"], decided["difference"])
+        ax.plot(*at_look, "o", color=pen.colour, mec="white", ms=8, zorder=3)
         ends.append(float(rows["difference"].iloc[-1]))
         at.append(float(rows["came"].iloc[-1]))
     ax.axhline(0, color=style.SOFT, lw=0.8)
@@ -199,11 +213,23 @@ def _looks(subject: Subject, primary: pd.DataFrame) -> Drawing:
     ax.set_ylabel(f"difference, {wording(metric).label}")
     label_ends(ax, pens, at, ends)
     caption = (
-        "The difference after each batch of agents; however often one looks, the bands miss the "
-        "truth no more often than the level says. An arm is decided where its band leaves zero, "
-        "or lies within the margin."
+        "The difference after each batch of agents; however often one looks, a band misses the "
+        "truth no more often than the level says. Bands are those of a single comparison; with "
+        "several arms, verdicts are corrected for all of them, so an arm may be decided later than "
+        "its band leaves zero. Dot: the look from which the arm's verdict stood."
     )
     return finish(fig, "looks", SECTION, title, caption)
+
+
+def decided_at(verdicts: pd.Series) -> npt.NDArray[np.bool_]:
+    """Of one arm's looks in order, those from the one on after which there was a verdict at
+    each.
+
+    >>> decided_at(pd.Series(["better", "inconclusive", "better", "better"]))
+    array([False, False,  True,  True])
+    """
+    is_open = verdicts.astype(str).str.startswith(("inconclusive", "withheld")).to_numpy(bool)
+    return ~np.logical_or.accumulate(is_open[::-1])[::-1]
 
 
 def _paired(subject: Subject, primary: pd.DataFrame) -> Iterator[Drawing]:

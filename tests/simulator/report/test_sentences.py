@@ -16,6 +16,7 @@ def row(**changes: Any) -> dict[str, Any]:
     base |= {"role": "primary", "unit": "agent", "interval": "t", "n": 200, "missing": 0.0}
     base |= {"difference": 0.5, "low": 0.25, "high": 0.75, "p": 0.0002, "p_adjusted": 0.0004}
     base |= {"verdict": "better", "margin": 0.3, "minimum_detectable": 0.4, "needed": 790}
+    base |= {"mean": 6.5, "control_mean": 6.0, "estimate": "plain", "tests": 2}
     return {**base, **NOTHING, **changes}
 
 
@@ -52,6 +53,77 @@ def test_what_cannot_be_told_says_what_could_have_been_seen() -> None:
     )
     blind = row(verdict="inconclusive", minimum_detectable=None)
     assert "not known" in sentences.sentence(blind, "95 %")
+
+
+def test_an_interval_beyond_zero_without_a_verdict_names_the_correction() -> None:
+    unsure = row(verdict="inconclusive", low=0.05, p=0.03, p_adjusted=0.12, tests=4)
+    assert (
+        "+0.05 to +0.75), but after correction over 4 comparisons adjusted p is 0.120. 200 agents"
+    ) in sentences.sentence(unsure, "95 %")
+    alone = row(verdict="inconclusive", low=0.05, p=0.06, p_adjusted=0.06, tests=1)
+    assert "+0.75), but p is 0.060. 200" in sentences.sentence(alone, "95 %")
+
+
+def test_what_an_anytime_interval_could_have_seen_names_no_number_of_agents() -> None:
+    unsure = row(verdict="inconclusive", low=-0.05, interval="anytime", needed=None)
+    assert sentences.sentence(unsure, "95 %").endswith(
+        "200 agents could have seen 0.40 (4 times in 5 by a single test, at the last look); how "
+        "many more agents it takes: audition plan."
+    )
+
+
+def test_an_adjusted_difference_is_said_to_be_one_beside_the_plain_one() -> None:
+    told = sentences.sentence(row(estimate="adjusted", difference=0.6), "95 %")
+    assert told == (
+        "MF is better than Popularity in S_sat: +0.60 (95 % interval +0.25 to +0.75, adjusted for "
+        "what was known of agents before; plain +0.50), adjusted p < 0.001."
+    )
+
+
+BROKEN = {"margin": 0.1, "holds": False, "text": "broken: at least 0.3 worse, allowed 0.1"}
+OPEN = {"margin": 0.1, "holds": False, "text": "not shown: up to 0.3 worse is possible"}
+
+
+def test_a_guardrail_that_does_not_hold_is_in_the_headline() -> None:
+    def said(changes: dict[str, Any], *guardrails: dict[str, Any], arm: str = "MF") -> str:
+        rows = [
+            row(metric="n_exit", role="guardrail", arm=arm, guardrail=guardrail)
+            for guardrail in guardrails
+        ]
+        summary = {"comparisons": [row(**changes), *rows], "scenario": {}}
+        ((_, told),) = sentences.headlines(summary)
+        return told
+
+    assert said({}, BROKEN).startswith(
+        "MF is better than Popularity in S_sat, but its guardrail N_exit is broken (at least 0.3 "
+        "worse, allowed 0.1): +0.50"
+    )
+    assert "in S_sat, and its guardrail N_exit is broken" in said({"verdict": "worse"}, BROKEN)
+    same = {"verdict": "no difference larger than 0.3"}
+    assert "give or take 0.30, but its guardrail N_exit is not shown to hold (up to 0.3" in said(
+        same, OPEN
+    )
+    for open_ in ("inconclusive", "withheld: fewer than two pairs"):
+        assert said({"verdict": open_}, BROKEN, OPEN).endswith(
+            "Also, its guardrail N_exit is broken (at least 0.3 worse, allowed 0.1) and its "
+            "guardrail N_exit is not shown to hold (up to 0.3 worse is possible)."
+        )
+    unknown = {"margin": 0.1, "holds": None, "text": "no interval yet"}
+    assert "N_exit is not shown to hold (no interval yet)" in said({}, unknown)
+    assert "guardrail" not in said({}, {"margin": 0.1, "holds": True, "text": "holds: at most 0"})
+    assert "guardrail" not in said({}, BROKEN, arm="Other")
+
+
+def test_a_table_says_what_its_intervals_are() -> None:
+    assert sentences.about([row()], "MF", "95 %") == "arm minus MF, paired by agent; 95 % intervals"
+    assert sentences.about([row(low=None, high=None)], "MF", "95 %") == (
+        "arm minus MF; no interval is given"
+    )
+    anytime = row(interval="anytime", estimate="adjusted")
+    assert sentences.about([anytime], "MF", "90 %") == (
+        "arm minus MF, paired by agent; 90 % anytime intervals, adjusted for what was known of "
+        "agents before"
+    )
 
 
 def test_a_withheld_verdict_gives_its_reason_and_no_interval() -> None:

@@ -6,10 +6,10 @@ import io
 from typing import Any
 
 import pytest
-from rich.console import Console
+from rich.console import Console, Group
 
 from simulator.evaluation.summary import summarise
-from simulator.report import terminal
+from simulator.report import terminal, terminal_ab
 from simulator.storage import queries
 from simulator.storage.store import Store
 
@@ -71,6 +71,48 @@ def test_comparisons_show_difference_interval_and_verdict(summary: dict[str, Any
     assert row["verdict"] == "worse"
     assert "▼ worse" in line
     assert f"{row['difference']:.2f}".replace("-", "−") in line
+
+
+def test_guardrails_have_a_line_and_stand_beside_the_verdict() -> None:
+    evaluation = {"primary": "s_sat", "guardrails": {"n_like": 5.0, "repeat_rate": 0.5}}
+    with Store.open("sqlite://") as opened:
+        chosen = sample.Sample(scenario={"evaluation": evaluation})
+        found = summarise(opened, sample.write(opened, chosen))
+    rows = {(row["arm"], row["metric"]): row["guardrail"] for row in found["comparisons"]}
+    text = _printed(terminal.comparisons_table(found), 110)
+    assert rows["Random", "n_like"]["holds"]
+    assert f"Guardrail: Random, N_like: {rows['Random', 'n_like']['text']}." in text
+    assert text.count("guardrail 5.00: holds") == 2
+    assert text.count("guardrail 0.500: holds") == 2  # a metric that is not a main one
+
+    rows["LightGCN", "n_like"] |= {"holds": False, "text": "broken: at least 6 worse, allowed 5"}
+    text = _printed(terminal.comparisons_table(found), 110)
+    assert "Guardrail: LightGCN, N_like: broken: at least 6 worse, allowed 5." in text
+    assert "guardrail 5.00: broken" in text
+    page = " ".join(
+        _printed(Group(*terminal_ab.blocks(_compared(found), every=False)), 110).split()
+    )
+    assert "in S_sat, but its guardrail N_like is broken (at least 6 worse, allowed 5)" in page
+    assert "guardrail 5.00: broken" in page
+
+
+def _compared(summary: dict[str, Any]) -> dict[str, Any]:
+    """As ``audition compare --metric s_sat`` has it, and one more."""
+    rows = summary["comparisons"]
+    kept = [row for row in rows if row["metric"] in ("s_sat", "n_like")]
+    return {**summary, "comparisons": kept, "guardrails": [row for row in rows if row["guardrail"]]}
+
+
+def test_the_tables_say_which_intervals_they_hold(summary: dict[str, Any]) -> None:
+    assert "paired by agent; 95 % intervals" in _printed(terminal.comparisons_table(summary), 100)
+    rows = [{**row, "low": None, "high": None} for row in summary["comparisons"]]
+    text = _printed(terminal.comparisons_table({**summary, "comparisons": rows}), 100)
+    assert "arm minus MF; no interval is given" in text
+    assert "95 %" not in text
+    rows = [{**row, "interval": "anytime"} for row in summary["comparisons"]]
+    text = _printed(terminal_ab.differences(rows, "MF", "95 %"), 110)
+    assert "95 % anytime intervals" in text
+    assert "audition plan" in _printed(terminal_ab.sensitivity(rows), 110)
 
 
 def test_failures_are_named_by_arm() -> None:
