@@ -12,6 +12,7 @@ from simulator.evaluation.study import read
 from simulator.evaluation.summary import document
 from simulator.report import figures, findings, style, write
 from simulator.report import frames as loading
+from simulator.report.figures import comparisons
 from simulator.storage.plain import plain
 from simulator.storage.store import Store
 
@@ -36,6 +37,40 @@ def of(store: Store, name: str) -> figures.Subject:
 
 def _titles(subject: figures.Subject) -> dict[str, str]:
     return {drawing.name: drawing.title for drawing in figures.draw(subject)}
+
+
+def _captions(subject: figures.Subject, **changed: pd.DataFrame) -> dict[str, str]:
+    changed_subject = replace(subject, tables={**subject.tables, **changed})
+    return {drawing.name: drawing.caption for drawing in comparisons.draw(changed_subject)}
+
+
+def test_what_could_be_seen_is_drawn_where_a_number_of_units_says_it(
+    subject: figures.Subject,
+) -> None:
+    found = subject.tables["comparisons"]
+    rule = "four times the agents see half"
+    assert rule in _captions(subject)["power"]
+    assert "four times" not in _captions(subject, comparisons=found.assign(unit="world"))["power"]
+    assert "power" not in _captions(subject, comparisons=found.assign(interval="anytime"))
+    forest = _captions(subject, comparisons=found.assign(estimate="adjusted"))["forest"]
+    assert "adjusted for what was known of agents before" in forest
+
+
+def test_looks_say_from_which_one_on_an_arm_was_decided(subject: figures.Subject) -> None:
+    looks = pd.DataFrame(
+        {
+            "came": [30, 40, 50] * 2,
+            "arm": ["Random"] * 3 + ["LightGCN"] * 3,
+            "difference": [0.1, 0.2, 0.2] * 2,
+            "low": [-0.1, 0.05, 0.1] * 2,
+            "high": [0.3, 0.35, 0.3] * 2,
+            "verdict": ["inconclusive", "better", "better"] + ["better"] + ["inconclusive"] * 2,
+        }
+    )
+    assert "corrected for all of them" in _captions(subject, looks=looks)["looks"]
+    decided = comparisons.decided_at(looks["verdict"].head(3))
+    assert decided.tolist() == [False, True, True]
+    assert not comparisons.decided_at(looks["verdict"].tail(3)).any()
 
 
 def test_titles_state_a_finding_where_the_intervals_support_it(subject: figures.Subject) -> None:

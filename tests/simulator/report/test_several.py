@@ -39,6 +39,21 @@ def rendered(store: Store, name: str, **changes: Any) -> str:
     return page.render(summary, read, [], pens, {})
 
 
+def test_the_page_shows_a_broken_guardrail_and_names_its_intervals(store: Store) -> None:
+    rows = summarise(store, "try")["comparisons"]
+    guardrail = {"margin": 0.1, "holds": False, "text": "broken: at least 0.3 worse, allowed 0.1"}
+    for row in rows:
+        row["interval"] = "anytime"
+        if row["metric"] == "n_exit":
+            row |= {"role": "guardrail", "guardrail": guardrail}
+    html = rendered(store, "try", comparisons=rows)
+    told = "but its guardrail N_exit is broken (at least 0.3 worse, allowed 0.1)"
+    assert html.index(told) < html.index("Every difference with its interval")
+    assert html.count("guardrail 0.10: broken") == 2
+    assert "95 % anytime interval</th>" in html
+    assert "paired by agent; 95 % anytime intervals. Drawn" in html
+
+
 def test_a_family_of_worlds_is_compared_by_world(tmp_path: Path) -> None:
     with Store.open("sqlite://") as store:
         family = sample.write_family(store, 4, 1, agents=12)
