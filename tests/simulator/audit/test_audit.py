@@ -84,6 +84,16 @@ def test_the_shipped_audience_is_trusted(audits: Audits) -> None:
     assert found["schema"] == "audition.audit/1"
 
 
+def test_the_same_command_again_reads_the_same_run(audits: Audits) -> None:
+    before = audits.document("known-audit")
+    again = audits.run("--repeats", 20)
+    assert again.code == 0, again.err
+    with audits.store() as store:
+        assert "known-audit-3" not in set(queries.runs(store)["name"])
+    after = audits.document("known-audit")
+    assert {**after, "seconds": 0} == {**before, "seconds": 0}
+
+
 def test_an_audience_that_takes_the_first_two_items_is_refused_loudly(audits: Audits) -> None:
     assert audits.first_two.code == 1
     assert "audit: this audience cannot be trusted: slots" in audits.first_two.err
