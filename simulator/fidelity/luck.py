@@ -37,3 +37,18 @@ class WillingLuck:
     def uniform(self, purpose: str, *keys: npt.ArrayLike) -> Floats:
         drawn = self._luck.uniform(purpose, *keys)
         return np.full(drawn.shape, 2.0**-53) if purpose == "watch" else drawn
+
+
+class MirroredLuck:
+    """Another luck with good and bad changed over, for pairs of draws whose mean is nearer to
+    what is expected than two draws on their own (antithetic variates)."""
+
+    def __init__(self, luck: Luck) -> None:
+        self._luck = luck
+
+    @property
+    def draw(self) -> str:
+        return f"{self._luck.draw} mirrored"
+
+    def uniform(self, purpose: str, *keys: npt.ArrayLike) -> Floats:
+        return np.asarray(np.clip(1.0 - self._luck.uniform(purpose, *keys), 2.0**-53, 1 - 2.0**-53))

@@ -20,7 +20,7 @@ from ..evaluation.intervals import Estimate, mean_interval
 from ..randomness import stream
 from ..world import World
 from . import predictors
-from .luck import WillingLuck
+from .luck import MirroredLuck, WillingLuck
 from .measures import Measure, baseline, estimated
 from .taste import PARTS, Part
 
@@ -48,13 +48,14 @@ def measure(
     """The figures, none where the data has no held-out ratings. Intervals of pooled figures
     resample agents, those of figures per user are t intervals over agents.
 
-    ``draws`` is how often each item is rated: 1 for a model that is dear to ask. Ratings an
-    agent did not give, or whose reply failed, are left out here and for the baselines.
+    ``draws`` is how often each item is rated, every second time with the luck before mirrored:
+    1 for a model that is dear to ask. Ratings an agent did not give, or whose reply failed,
+    are left out here and for the baselines.
     """
     held = held_out(world, parts)
     if held is None:
         return []
-    given = np.stack([_rated(world, model, held, world.luck.varied(n)) for n in range(draws)])
+    given = np.stack([_rated(world, model, held, _luck(world, n)) for n in range(draws)])
     times = (~np.isnan(given)).sum(axis=0)
     expected = np.nansum(given, axis=0) / np.maximum(times, 1)
     rows = np.flatnonzero(~np.isnan(given[0]))
@@ -86,6 +87,12 @@ def held_out(world: World, parts: Sequence[Part]) -> HeldOut | None:
     keep = np.flatnonzero((agent[row] == user) & ~np.isnan(rating))
     keep = keep[np.lexsort((item[keep], row[keep]))]
     return HeldOut(row[keep], item[keep], rating[keep]) if len(keep) else None
+
+
+def _luck(world: World, draw: int) -> Luck:
+    """The scenario's luck, its mirror image, another luck, its mirror image, ..."""
+    luck = world.luck.varied(draw // 2)
+    return MirroredLuck(luck) if draw % 2 else luck
 
 
 def _rated(world: World, model: ResponseModel, held: HeldOut, luck: Luck) -> Floats:

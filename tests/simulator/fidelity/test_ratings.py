@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from agents.response.behavioural import Behavioural
 from recommenders.interface import Interactions
 from simulator.fidelity import predictors, ratings
+from simulator.fidelity.luck import MirroredLuck
 from simulator.fidelity.measures import Measure
 from simulator.fidelity.taste import PARTS
 from simulator.randomness import KeyedLuck
@@ -107,6 +108,14 @@ def test_averaging_over_luck_comes_nearer_to_the_truth(world: World) -> None:
         by(found, "rmse", f"{case}, pooled").value for case in ("expected rating", "one rating")
     )
     assert expected < one
+
+
+def test_mirrored_luck_is_as_good_as_it_was_bad() -> None:
+    luck = KeyedLuck(3)
+    mirrored = MirroredLuck(luck)
+    both = luck.uniform("a", [1, 2, 3]) + mirrored.uniform("a", [1, 2, 3])
+    np.testing.assert_allclose(both, 1.0)
+    assert mirrored.draw != luck.draw
 
 
 def test_without_held_out_ratings_there_are_no_figures(world: World) -> None:
