@@ -1,6 +1,6 @@
 """How right and how useful prediction-powered estimates are (docs/two-audiences.md).
 
-    python -m benchmarks.two_audiences known [--repeats N]
+    python -m benchmarks.two_audiences known [--repeats N] [--rho R]
     AUDITION_DATA=... python -m benchmarks.two_audiences chatgpt [--set KEY=VALUE ...]
         [--agents all|tune|check] [--draws N] [--checkpoints DIR]
 
@@ -18,6 +18,7 @@ ceiling: one visit of the behavioural model, foretold by the mean of its own oth
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -118,14 +119,15 @@ def cell(shape: str, n: int, everybody: int, rho: float, repeats: int) -> Cell:
     return Cell(**rates, worth=worth, theory=theory)
 
 
-def known(repeats: int) -> None:
+def known(repeats: int, only: float | None = None) -> None:
     band = Rate.of([True] * repeats, 0.95).band
     print(f"{repeats} experiments a line; band of an exact interval {band[0]:.3f} to {band[1]:.3f}")
     print("shape    rho    n     N    ours  published  alone  worth  theory")
-    for shape in SHAPES:
+    shapes = SHAPES if only is None else SHAPES[:1]
+    for shape in shapes:
         rhos = (0.0, 0.3, 0.5, 0.8, 0.95) if shape == "normal" else (0.0, 0.8)
-        for rho in rhos:
-            for n, times in ((30, 5), (50, 5), (100, 5), (30, 20), (50, 20), (100, 20)):
+        for rho in rhos if only is None else (only,):
+            for n, times in itertools.product((30, 50, 100), (5, 10, 20)):
                 one = cell(shape, n, n * times, rho, repeats)
                 print(
                     f"{shape:8} {rho:4} {n:4} {n * times:5}   {one.ours.share:.3f}   "
@@ -237,13 +239,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=("known", "chatgpt"))
     parser.add_argument("--repeats", type=int, default=2000)
+    parser.add_argument("--rho", type=float, help="only this correlation, of normal values")
     parser.add_argument("--draws", type=int, default=40)
     parser.add_argument("--agents", choices=("all", "tune", "check"), default="all")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
     options = parser.parse_args(arguments)
     if options.what == "known":
-        known(options.repeats)
+        known(options.repeats, options.rho)
         return
     pd.set_option("display.width", 160, "display.float_format", "{:.3f}".format)
     theirs = published()
