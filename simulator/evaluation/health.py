@@ -226,11 +226,15 @@ def _audit(study: Study, audit: Mapping[str, Any] | None) -> Check:
     """Whether the same arm twice under the same luck gave the same."""
     name, title = "audit", "A/A control"
     if audit is None:
-        file = study.first.scenario_file
-        return Check(name, title, "attention", f"Not run for this audience: audition audit {file}")
+        text = f"Not run for this audience: audition audit {study.first.scenario_file}"
+        return Check(name, title, "attention", f"{text}, with the same --set as this run")
     met = f"{audit['agents']:,} agents met the same arm twice (run {audit['run']})"
     if audit["identical"]:
-        return Check(name, title, "ok", f"Passed: {met}, under the same luck, and did the same.")
+        text = (
+            f"Passed: {met}, under the same luck, and did the same. That audit's other controls "
+            "stand on its own page."
+        )
+        return Check(name, title, "ok", text)
     differing = ", ".join(f"{n:,} {what}" for what, n in audit["differing"].items() if n)
     text = (
         f"Failed: {met}, under the same luck, but {differing} differ: something else than the "

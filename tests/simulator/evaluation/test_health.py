@@ -49,7 +49,7 @@ def test_a_sound_run(study: Study) -> None:
         **dict.fromkeys(("unit", "missing", "failed", "cache", "correlation"), "ok"),
         "audit": "attention",
     }
-    assert found["audit"].text.endswith("audition audit try.yaml")
+    assert "audition audit try.yaml, with the same --set" in found["audit"].text
     assert found["cache"].text.startswith("50 of 80 replies were known already")
     assert "agents" in found["correlation"].text
 
