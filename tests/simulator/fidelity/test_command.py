@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simulator.fidelity.fidelity import CHAT
-from simulator.fidelity.fidelity import _tests as tests_of
+from simulator.fidelity.fidelity import _tests as made
 from tests.simulator.command import audition
 
 from .small import SCENARIO, world
@@ -41,10 +41,10 @@ def test_fidelity_measures_what_the_data_allow_and_says_why_not(folder: Path) ->
 
 def test_why_a_test_cannot_be_made() -> None:
     hidden = replace(world(), relevant=None)
-    why = {name: said for name, (said, _) in tests_of(hidden, hidden.response, None, True).items()}
+    why = {name: said for name, (said, _) in made(hidden, hidden.response, None, True).items()}
     assert why["taste"] is why["ratings"] is None
     assert all("nothing is held out" in str(why[name]) for name in ("traits", "slots", "sessions"))
-    chat = tests_of(world(), world().response, None, False)
+    chat = made(world(), world().response, None, False)
     assert {said for said, _ in chat.values()} == {CHAT}
 
 
