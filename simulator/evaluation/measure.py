@@ -137,7 +137,10 @@ def measure(
         standard_error=pair.standard_error,
         standard_error_unpaired=pair.standard_error_unpaired,
         needed=needed,
-        ratio=_ratio(ask, found, arm, name) if with_ratio and metric.parts else None,
+        # Its interval holds at a size fixed beforehand, not where the data said to stop.
+        ratio=_ratio(ask, found, arm, name)
+        if with_ratio and metric.parts and ask.interval != "anytime"
+        else None,
         adjusted=by_covariates,
         estimate=estimate,
         bounds=_bounds(found, ask.control, arm, name, metric),

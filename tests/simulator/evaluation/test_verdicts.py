@@ -13,7 +13,7 @@ from simulator.evaluation.compare import Comparison, Correction, compare
 from simulator.evaluation.multiplicity import holm
 from simulator.evaluation.paired import Estimated, Interval
 from simulator.evaluation.sequential import looks
-from simulator.evaluation.simulated import METRICS
+from simulator.evaluation.simulated import BOTTOM, METRICS, TOP
 from simulator.evaluation.verdicts import guardrail
 
 from .sample import NAN, measured
@@ -312,6 +312,17 @@ def test_an_anytime_interval_decides_by_itself() -> None:
     )["B", "s_sat"]
     assert (early.verdict, np.isnan(early.p)) == ("inconclusive", True)
     assert (np.isnan(early.minimum_detectable), early.needed) == (True, None)
+
+
+def test_ratios_of_sums_are_of_a_fixed_size_only() -> None:
+    values = trial(n=40, p_view=0.1)
+    ends = {TOP.format("p_view"): 1.0, BOTTOM.format("p_view"): 2.0}
+    sides = values[["arm", "agent"]].assign(**ends)
+    one = {"p_view": METRICS["p_view"]}
+    kinds: list[tuple[Interval, bool]] = [("t", True), ("anytime", False)]
+    for interval, there in kinds:
+        rows = compare(values, "A", interval=interval, planned=40, parts=sides, metrics=one)
+        assert [row.ratio is not None for row in rows] == [there, there]
 
 
 def test_what_an_anytime_interval_could_have_seen_is_seen_that_often() -> None:
