@@ -457,6 +457,32 @@ def transcript(
 
 
 @app.command()
+def view(
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Open at this run; all runs without it.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="0: any free one.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen at; beyond this machine with a token.")
+    ] = "127.0.0.1",
+    token: Annotated[
+        str | None,
+        typer.Option("--token", envvar="AUDITION_VIEW_TOKEN", help="Instead of a drawn one."),
+    ] = None,
+    store: StoreOption = STORE,
+) -> None:
+    """Look inside in a browser: runs, agents page by page, two arms side by side."""
+    from .evaluation.study import read
+    from .viewer.serve import serve
+
+    with _open(store, must_exist=True) as opened:
+        start = "" if run is None else f"/runs/{read(opened, run).name}"
+        serve(opened, host=host, port=port, token=token, start=start)
+
+
+@app.command()
 def export(
     run: RunArgument,
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to write to.")],

@@ -241,6 +241,31 @@ def usage(store: Store, name: str | None = None, *, by_kind: bool = False) -> pd
     return frame.assign(cost_usd=frame["cost_usd"].mask(unknown))
 
 
+def cost_by_run(store: Store) -> dict[str, tuple[int, float | None]]:
+    """By run: how many calls were sent, and what they cost in US dollars, None where that is not
+    known of any that took tokens, or of all. Runs that sent none are left out."""
+    c, a, r = tables.calls.c, tables.arms.c, tables.runs.c
+    unpriced = sa.and_(c.cost_usd.is_(None), c.tokens_in + c.tokens_out > 0)
+    query = (
+        sa.select(
+            r.name,
+            sa.func.count(),
+            sa.func.sum(c.cost_usd),
+            sa.func.sum(sa.case((unpriced, 1), else_=0)),
+        )
+        .select_from(tables.calls)
+        .join(tables.arms, a.id == c.arm_id)
+        .join(tables.runs, r.id == a.run_id)
+        .where(c.cached.is_(False), c.outcome != GAVE_UP)
+        .group_by(r.name)
+    )
+    with store.engine.connect() as connection:
+        return {
+            str(name): (int(calls), None if unknown or usd is None else float(usd))
+            for name, calls, usd, unknown in connection.execute(query)
+        }
+
+
 def spent(store: Store, name: str | None = None) -> Spent:
     """What a run has used of its budget: money and tokens of the calls it sent, what those
     may have cost whose replies were lost, and the seconds of all its stints."""

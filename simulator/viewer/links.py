@@ -1,0 +1,39 @@
+"""Where every page of the viewer is. Templates ask here, so that a bundle of files can have
+places of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+STATIC = "/static"
+
+
+class Links:
+    """Addresses within a running viewer. A value of None or "" in a query is left out."""
+
+    live = True
+    """Whether somebody answers: forms, live progress and search are there."""
+
+    def static(self, file: str) -> str:
+        return f"{STATIC}/{file}"
+
+    def runs(self) -> str:
+        return "/"
+
+    def run(self, run: str, part: str = "", **query: object) -> str:
+        """A page of a run: "" its overview; ``agents``, ``movers``, ``notes``, ..."""
+        return _with(f"/runs/{quote(run, safe='')}" + (f"/{part}" if part else ""), query)
+
+    def agent(self, run: str, agent: int, part: str = "", **query: object) -> str:
+        """One agent; ``part``: ``pair``, ``notes``, ``calls/7``, ``transcript.json``, ..."""
+        return self.run(run, f"agents/{agent}" + (f"/{part}" if part else ""), **query)
+
+    def page(self, run: str, agent: int, arm: str, round_: int, page: int) -> str:
+        """One page of one visit."""
+        return f"{self.agent(run, agent, arm=arm, round=round_)}#page-{page}"
+
+
+def _with(path: str, query: Mapping[str, object]) -> str:
+    given = {name: value for name, value in query.items() if value not in (None, "")}
+    return f"{path}?{urlencode(given, doseq=True)}" if given else path

@@ -1,0 +1,63 @@
+"""What every page is made of: the store, the templates, the words of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from .. import __version__
+from ..report.wording import DASH, clean, number, wording
+from ..storage.store import Store
+from .index import Index
+from .links import Links
+
+_HERE = Path(__file__).parent
+STATIC = _HERE / "static"
+
+
+class NotThere(Exception):
+    """What was asked for does not exist; the text says what, for the page that says so."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A store as the viewer sees it. ``index`` is the viewer's own, kept beside it."""
+
+    store: Store
+    index: Index
+    links: Links = field(default_factory=Links)
+
+    @cached_property
+    def templates(self) -> Environment:
+        """Text is escaped, a name that is not given is an error."""
+        environment = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters |= {
+            "clean": clean,
+            "number": _number,
+            "short": lambda metric: wording(metric).short,
+            "label": lambda metric: wording(metric).label,
+            "thousands": lambda value: DASH if value is None else f"{value:,}",
+        }
+        environment.globals |= {"DASH": DASH, "version": __version__}
+        return environment
+
+    def render(self, template: str, context: Mapping[str, Any]) -> str:
+        """A page; ``context`` must hold what its template names."""
+        return self.templates.get_template(template).render(
+            {"links": self.links, "store_name": self.store.name, **context}
+        )
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return DASH if value is None else number(value, digits)
