@@ -15,6 +15,7 @@ from ..report.wording import DASH, clean, number, wording
 from ..storage.store import Store
 from .index import Index
 from .links import Links
+from .work import Work
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
@@ -31,6 +32,11 @@ class View:
     store: Store
     index: Index
     links: Links = field(default_factory=Links)
+
+    @cached_property
+    def work(self) -> Work:
+        """What is done in the background."""
+        return Work(self.store, self.index)
 
     @cached_property
     def templates(self) -> Environment:

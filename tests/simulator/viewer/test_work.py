@@ -1,0 +1,84 @@
+"""Tasks in the background: once, in order, failures told, in memory and out of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from simulator.storage.store import Store
+from simulator.viewer.index import Index
+from simulator.viewer.work import Work
+
+
+def keep_process(store: Store, index: Index, name: str) -> None:
+    index.keep(name, "process", "1", str(os.getpid()).encode())
+
+
+def fail(store: Store, index: Index) -> None:
+    raise ValueError("no such thing")
+
+
+def die(store: Store, index: Index) -> None:
+    os._exit(3)
+
+
+def _wait(work: Work, key: str) -> None:
+    end = time.monotonic() + 60
+    while (job := work.job(key)) is not None and job.state != "failed":
+        assert time.monotonic() < end, "not done within a minute"
+        time.sleep(0.01)
+
+
+HERE = "tests.simulator.viewer.test_work"
+
+
+def test_tasks_run_in_one_other_process_which_is_replaced_where_it_dies(tmp_path: Path) -> None:
+    index = Index(tmp_path / "i.view")
+    with Store.open(tmp_path / "s.db") as store:
+        work = Work(store, index)
+        for name in ("a", "b"):
+            work.ask(name, f"{HERE}:keep_process", name)
+            _wait(work, name)
+        first = index.document("a", "process", "1")
+        assert first is not None
+        assert int(first) != os.getpid()
+        assert index.document("b", "process", "1") == first
+        work.ask("dies", f"{HERE}:die")
+        _wait(work, "dies")
+        job = work.job("dies")
+        assert job is not None
+        assert job.error == "its process ended"
+        work.ask("c", f"{HERE}:keep_process", "c")
+        _wait(work, "c")
+        assert index.document("c", "process", "1") not in (None, first)
+        work.close()
+
+
+def test_a_store_in_memory_is_worked_on_in_this_process(tmp_path: Path) -> None:
+    index = Index(tmp_path / "i.view")
+    with Store.open("sqlite://") as store:
+        work = Work(store, index)
+        work.ask("a", f"{HERE}:keep_process", "a")
+        _wait(work, "a")
+        assert index.document("a", "process", "1") == str(os.getpid()).encode()
+
+
+def test_what_failed_says_why_and_is_not_tried_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open("sqlite://") as store:
+        work = Work(store, Index(tmp_path / "i.view"))
+        work.ask("x", f"{HERE}:fail")
+        _wait(work, "x")
+        job = work.job("x")
+        assert job is not None
+        assert (job.state, job.error) == ("failed", "ValueError: no such thing")
+        work.ask("x", f"{HERE}:fail")
+        assert work.job("x") is job
+        monkeypatch.setattr("simulator.viewer.work.AGAIN", 0.0)
+        work.ask("x", f"{HERE}:fail")
+        assert work.job("x") is not job
+        _wait(work, "x")
