@@ -22,12 +22,25 @@ FOLDER = Path(__file__).parent / "fitted"
 
 
 @dataclass(frozen=True)
+class FittedAgents:
+    """Whom a preset was fitted on: agents ``first`` to ``last`` (both counted) of the data set
+    of this name and digest (``simulator.calibration.fitted.digest``)."""
+
+    dataset: str
+    digest: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class Preset:
-    """``settings`` of the behavioural model; ``fit`` the provenance as the file has it."""
+    """``settings`` of the behavioural model; ``fit`` the provenance as the file has it;
+    ``fitted`` None where the file does not say whom it was fitted on."""
 
     name: str
     settings: Mapping[str, Any]
     fit: Mapping[str, Any]
+    fitted: FittedAgents | None = None
 
 
 def names() -> tuple[str, ...]:
@@ -61,7 +74,23 @@ def _read(name: str, file: Path) -> Preset:
     settings = found.get("settings") if isinstance(found, dict) else None
     if not isinstance(settings, dict) or "preset" in settings:
         raise AgentError(f"behavioural: preset: {file} has no settings of its own")
-    return Preset(name, {str(k): _tuples(v) for k, v in settings.items()}, found.get("fit") or {})
+    fit = found.get("fit") or {}
+    given = {str(key): _tuples(value) for key, value in settings.items()}
+    return Preset(name, given, fit, _fitted(fit, file))
+
+
+def _fitted(fit: object, file: Path) -> FittedAgents | None:
+    said = fit.get("fitted_agents") if isinstance(fit, dict) else None
+    if said is None:
+        return None
+    kinds = {"dataset": str, "digest": str, "first": int, "last": int}
+    known = isinstance(said, dict) and set(said) == set(kinds)
+    if not known or not all(type(said[key]) is kind for key, kind in kinds.items()):
+        raise AgentError(
+            f"behavioural: preset: {file}: fit.fitted_agents: found {said!r}; needs the texts "
+            "dataset and digest and the whole numbers first and last"
+        )
+    return FittedAgents(**said)
 
 
 def _tuples(value: Any) -> Any:

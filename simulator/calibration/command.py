@@ -18,6 +18,7 @@ from ..fidelity import slates as published
 from ..progress import Progress
 from ..world import World
 from . import llm_run, people, scores
+from .fitted import provenance
 
 Target = Literal["llm-run", "ratings"]
 FITTED = {"llm-run": 5 / 7, "ratings": 1 / 2}
@@ -57,6 +58,7 @@ def calibrate(
         "data": world.dataset.name,
         "how": how,
         "fitted_on": _whom(world, rows[0]),
+        "fitted_agents": provenance(world, rows[0]),
         "scored_on": _whom(world, rows[1]),
         "seed": world.scenario.seed,
         "version": __version__,

@@ -13,6 +13,7 @@ from agents.interface import ResponseModel
 
 from .. import __version__
 from ..audit.rehearsal import embedded
+from ..calibration.fitted import unseen
 from ..progress import Progress
 from ..world import World
 from . import llm_run, ratings, sessions, slates, slots, taste, traits
@@ -49,7 +50,12 @@ class Found:
 
 
 def fidelity(world: World, progress: Progress) -> dict[str, Any]:
-    """The whole document. Numbers that do not exist are None."""
+    """The whole document, of the agents that the audience's preset was not fitted on. Numbers
+    that do not exist are None. Raises InputError where no such agent is left."""
+    others = unseen(world)
+    world = others.world
+    if others.remark:
+        progress.say(others.remark)
     found = Found()
     model = world.response
     folder = slates.folder(world)
@@ -71,6 +77,7 @@ def fidelity(world: World, progress: Progress) -> dict[str, Any]:
         "version": __version__,
         "dataset": {"name": world.dataset.name, "items": world.dataset.n_items},
         "agents": len(world.audience),
+        "left_out": {"agents": others.left_out, "remark": others.remark},
         "confidence": world.scenario.evaluation.confidence,
         "measures": [one.document() for one in found.measures],
         "missing": found.missing,

@@ -39,6 +39,8 @@ QUESTIONS = {
 def render(document: Mapping[str, Any]) -> RenderableType:
     """A table for each test, and why others could not be made."""
     parts: list[RenderableType] = []
+    if remark := document["left_out"]["remark"]:
+        parts.append(Text(clean(remark)))
     for test, rows in _by_test(document):
         table = Table(
             box=box.SIMPLE_HEAD, title=clean(test), title_justify="left", header_style="bold"

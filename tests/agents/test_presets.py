@@ -33,6 +33,8 @@ def test_what_ships_can_be_used_and_says_how_it_was_made(name: str) -> None:
     model = registry.create("behavioural", {"preset": name})
     assert {key: model.settings[key] for key in found.settings} == dict(found.settings)
     assert {"to", "how", "data", "fitted_on", "scored_on", "held_out_scores"} <= set(found.fit)
+    assert found.fitted is not None
+    assert (found.fitted.dataset, found.fitted.first, found.fitted.last) == ("agent4rec", 0, 499)
 
 
 def test_settings_beside_a_preset_override_it() -> None:
@@ -59,6 +61,12 @@ def test_a_file_is_a_preset(tmp_path: Path) -> None:
         ("settings: {preset: other}", "no settings of its own"),
         ("a: [", "is no YAML"),
         ("settings: {tatse: 1.0}", "tatse"),
+        ("fit: {fitted_agents: [1]}\nsettings: {taste: 1.0}", "fit.fitted_agents"),
+        (
+            "fit: {fitted_agents: {dataset: a, digest: b, first: x, last: 2}}\n"
+            "settings: {taste: 1.0}",
+            "fit.fitted_agents",
+        ),
     ],
 )
 def test_a_bad_file_is_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -32,6 +32,7 @@ def test_fidelity_measures_what_the_data_allow_and_says_why_not(folder: Path) ->
     }
     assert set(document["missing"]) == {"memory", "llm run"}
     assert "no published run" in document["missing"]["llm run"]
+    assert (document["agents"], document["left_out"]) == (80, {"agents": 0, "remark": ""})
     written = folder / "small-fidelity"
     assert json.loads((written / "fidelity.json").read_text(encoding="utf-8")) == document
     page = (written / "fidelity.html").read_text(encoding="utf-8")
@@ -56,6 +57,23 @@ def test_calibrate_writes_a_preset_that_runs(folder: Path) -> None:
     assert "fitted on 40 agents" in done.out
     chosen = f"agents.response.preset={preset}"
     assert audition("validate", folder / "small.yaml", "--set", chosen).code == 0
+
+
+@pytest.mark.slow
+def test_fidelity_leaves_out_whom_a_preset_was_fitted_on(folder: Path) -> None:
+    preset = folder / "own.yaml"
+    done = audition("calibrate", folder / "small.yaml", "--to", "ratings", "--out", preset)
+    assert done.code == 0, done.err
+    chosen = f"agents.response.preset={preset}"
+    done = audition("fidelity", folder / "small.yaml", "--set", chosen, "--out", folder / "own")
+    assert done.code == 0, done.err
+    assert "the 40 of them in this audience are left out" in " ".join(done.out.split())
+    written = folder / "own" / "small-fidelity"
+    document = json.loads((written / "fidelity.json").read_text(encoding="utf-8"))
+    assert (document["agents"], document["left_out"]["agents"]) == (40, 40)
+    assert max(one["n"] for one in document["measures"]) <= 40
+    page = (written / "fidelity.html").read_text(encoding="utf-8")
+    assert "are left out of every figure" in page
 
 
 @pytest.mark.parametrize(
