@@ -46,6 +46,7 @@ from ..interface import (
 )
 from . import presets
 from .parameters import Parameters
+from .seen import Seen
 from .taste import Company, Tastes, learn
 
 STAYS = ("I am still finding things I like", "I hope the next page suits me better")
@@ -101,7 +102,8 @@ class Behavioural(ResponseModel):
 
 
 class BehaviouralVisit(Visit):
-    """One arm's sessions of one round; its only state is each agent's satisfaction."""
+    """One arm's sessions of one round; its state is each agent's satisfaction and what it
+    was shown."""
 
     def __init__(
         self,
@@ -117,6 +119,7 @@ class BehaviouralVisit(Visit):
         self._luck = luck
         self._round = round_
         self._agent = audience.agent
+        self._seen = Seen(len(audience))
         self._shown = shown_or_middle(catalogue)
         self._anchor = self._shown - (1.0 - p.shown_weight) * (self._shown - self._shown.mean())
         self._scale = catalogue.rating_scale
@@ -141,7 +144,8 @@ class BehaviouralVisit(Visit):
         own = self._idiosyncrasy(page.row, item)
         appeal = self._appeal(page.row, item, own, there)
         interest = np.where(there, expit(self._p.watch_slope * appeal), 0.0)
-        watched = self._watches(page.row, item, appeal, there)
+        watched = self._watches(page, item, appeal, there)
+        self._seen.note(page.row, item, there, watched)
         rating = self._ratings(page.row, item, own, watched)
         satisfaction = self._move(page.row, there, interest, watched)
         fatigue = expit(self._tired(page))
@@ -189,16 +193,20 @@ class BehaviouralVisit(Visit):
         appeal[:, :1] += p.top_slot
         return np.asarray(appeal)
 
-    def _watches(
-        self, row: IntArray, item: IntArray, appeal: Floats, there: BoolArray
-    ) -> BoolArray:
-        p = self._p
+    def _watches(self, page: Page, item: IntArray, appeal: Floats, there: BoolArray) -> BoolArray:
+        p, row = self._p, page.row
         slot = np.log2(np.arange(item.shape[1]) + 2.0)
         # Centred on the page, so that the effect moves watching between slots, not its sum.
         slot_loss = p.slot_effect * (slot - slot.mean())
         drawn_to = 0.0 if p.fitting_only else p.watch_slope * appeal
         odds = p.watch_level + drawn_to + self._openness[row][:, None] - slot_loss
         draws = self._luck.uniform("watch", self._agent[row][:, None], item, self._round)
+        met = self._seen.on(row, item, there)
+        if met is not None:
+            # Whoever meets an item again decides anew, with what it did before in mind.
+            odds = odds + np.array((0.0, p.passed_before, p.watched_before))[met]
+            keys = (self._agent[row][:, None], item, self._round, page.number)
+            draws = np.where(met > 0, self._luck.uniform("watch", *keys), draws)
         choosable = there & (appeal >= 0.0) if p.fitting_only else there
         if not any(p.satiety):
             return np.asarray(choosable & (draws < expit(odds)))

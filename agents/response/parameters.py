@@ -54,6 +54,12 @@ class Parameters:
     slot_effect: Annotated[
         Weight, "log-odds to watch lost per unit of log2(1 + slot), slots from 1; 0 for none"
     ] = 0.30
+    watched_before: Annotated[
+        LogOdds, "log-odds to watch added to an item already watched in this session"
+    ] = -3.0
+    passed_before: Annotated[
+        LogOdds, "log-odds to watch added to an item already passed over in this session"
+    ] = -0.5
 
     # Rating, in points: a quarter of the scale, so 1 on a scale from 1 to 5.
     rating_lift: Annotated[Points, "own opinion above the shown rating, of what was chosen"] = 0.47
