@@ -1,11 +1,14 @@
-"""report.html: what it says, as plain values, and the template that lays it out."""
+"""What the page of a run says, as plain values, and report.html, which is that page alone.
+
+The viewer shows the same values in the same template, page.html.j2, in a page of its own.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..storage.plain import plain
+from ..storage.queries import Run
 from . import canary, health, protocol, sentences, slices
 from .comparing import comparison_groups, metric_order, row_texts, verdict_matrix
 from .figures import Drawing
@@ -23,7 +27,8 @@ from .style import Pen, readable
 from .tables import estimates
 from .wording import DASH, Wording, clean, duration, half_width, missing, money, number, wording
 
-_HERE = Path(__file__).parent
+HERE = Path(__file__).parent
+"""Where the templates and style sheets are."""
 _DARK = "#14181D"
 
 MAIN = ("recall", "ndcg", "p_view", "n_like", "p_like", "n_exit", "s_sat")
@@ -40,66 +45,84 @@ def render(
     """The whole page; the same input gives the same text."""
     css = _style(pens)
     environment = Environment(
-        loader=FileSystemLoader(_HERE),
+        loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["clean"] = clean
-    tones = {arm: f"a{i}" for i, arm in enumerate(pens)}
-    run, dataset = frames.run, frames.run.dataset
+    shown = content(summary, frames.run, frames.arms, leaders, sections(drawings, _embedded))
+    return environment.get_template("report.html.j2").render(
+        shown,
+        facts=facts(summary, frames.run, len(frames.agents), frames.round),
+        style=Markup(css),  # ours alone: our own style sheets and colours
+        style_hash=_sha256(css),
+    )
+
+
+def content(
+    summary: Mapping[str, Any],
+    run: Run,
+    arms: pd.DataFrame,
+    leaders: Mapping[str, str | None],
+    figures: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """What page.html.j2 shows. ``run``, ``arms``: of a family, its first member's, whose
+    behaviour the ``figures`` (as from :func:`sections`) are of."""
     main, more = dual_columns(summary)
     order = metric_order(summary, [*main, *more])
     groups = comparison_groups(summary, order)
     first = [name for name in order if name in main or order.index(name) < _special(summary)]
     at = sentences.level(summary)
-    return environment.get_template("page.html.j2").render(
-        run=run,
-        name=summary["run"]["name"],
-        status=summary["run"],
-        scenario=summary["scenario"],
-        dataset=dataset,
-        style=Markup(css),  # ours alone: page.css and colours
-        style_hash=_sha256(css),
-        tones=tones,
-        facts=_facts(frames, summary),
-        tables=[
+    return {
+        "run": run,
+        "name": summary["run"]["name"],
+        "status": summary["run"],
+        "tones": tones(arms["arm"].astype(str)),
+        "tables": [
             {"columns": columns, "rows": _dual_rows(summary, columns, leaders)}
             for columns in (main, more)
             if columns
         ],
-        control=summary.get("control") or "",
-        compared=bool(groups),
-        unit=summary["unit"],
-        panel=health.lines(summary),
-        overall=health.overall(summary),
-        headlines=[
+        "control": summary.get("control") or "",
+        "compared": bool(groups),
+        "unit": summary["unit"],
+        "panel": health.lines(summary),
+        "overall": health.overall(summary),
+        "headlines": [
             {**row_texts(row), "sentence": told} for row, told in sentences.headlines(summary)
         ],
-        primary=sentences.primary_metric(summary),
-        notes=list(sentences.notes(summary.get("comparisons", []), at)),
-        matrix=verdict_matrix(summary, order),
-        groups=[group for group in groups if group["metric"] in first],
-        more_groups=[group for group in groups if group["metric"] not in first],
-        ratios=[group for group in groups if any(row["ratio"] for row in group["rows"])],
-        components=components(summary),
-        slices=slices.table(summary),
-        rounds=rounds_table(summary, main),
-        feedback=feedback_table(summary),
-        level=at,
-        intervals=sentences.interval_name(summary.get("comparisons", []), at),
-        about=sentences.about(summary.get("comparisons", []), "control", at),
-        sections=_sections(drawings),
-        sessions=_sessions(summary),
-        called=any(e["usage"]["calls"] or e["usage"]["cached"] for e in summary["arms"].values()),
-        protocol=[*canary.lines(summary), *protocol.lines(frames.run)],
-        response=protocol.response_note(run.scenario),
-        fits=_fits(frames.arms),
-        settings=_yaml(summary["scenario"]),
-        versions=run.versions,
-        metrics=[(name, wording(name)) for name in metric_names(summary)],
-    )
+        "primary": sentences.primary_metric(summary),
+        "notes": list(sentences.notes(summary.get("comparisons", []), at)),
+        "matrix": verdict_matrix(summary, order),
+        "groups": [group for group in groups if group["metric"] in first],
+        "more_groups": [group for group in groups if group["metric"] not in first],
+        "ratios": [group for group in groups if any(row["ratio"] for row in group["rows"])],
+        "components": components(summary),
+        "slices": slices.table(summary),
+        "rounds": rounds_table(summary, main),
+        "feedback": feedback_table(summary),
+        "level": at,
+        "intervals": sentences.interval_name(summary.get("comparisons", []), at),
+        "about": sentences.about(summary.get("comparisons", []), "control", at),
+        "sections": figures,
+        "sessions": _sessions(summary),
+        "called": any(
+            e["usage"]["calls"] or e["usage"]["cached"] for e in summary["arms"].values()
+        ),
+        "protocol": [*canary.lines(summary), *protocol.lines(run)],
+        "response": protocol.response_note(run.scenario),
+        "fits": _fits(arms),
+        "settings": _yaml(summary["scenario"]),
+        "versions": run.versions,
+        "metrics": [(name, wording(name)) for name in metric_names(summary)],
+    }
+
+
+def tones(arms: Iterable[str]) -> dict[str, str]:
+    """By arm the class that :func:`arm_colours` gives its colours to."""
+    return {arm: f"a{i}" for i, arm in enumerate(arms)}
 
 
 def _special(summary: Mapping[str, Any]) -> int:
@@ -149,9 +172,10 @@ def _cell(found: Mapping[str, Any] | None, words: Wording) -> dict[str, Any]:
     }
 
 
-def _facts(frames: Frames, summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The run at a glance: label and value."""
-    run, dataset = frames.run, frames.run.dataset
+def facts(summary: Mapping[str, Any], run: Run, agents: int, round_: int) -> list[tuple[str, str]]:
+    """The run at a glance: label and value. Of ``summary`` only ``run`` is needed and, of a
+    family, ``members``, ``worlds`` and ``replicates``; ``round_``: the last one played."""
+    dataset = run.dataset
     session = run.scenario.get("session", {})
     size = ", ".join(
         f"{dataset[key]:,} {key}"
@@ -161,7 +185,7 @@ def _facts(frames: Frames, summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     pages = f"up to {session['max_pages']} pages of {session['page_size']}" if session else DASH
     out = [
         ("data set", f"{dataset.get('name', DASH)}: {size}" if size else DASH),
-        ("audience", f"{len(frames.agents):,} agents, the same for every arm"),
+        ("audience", f"{agents:,} agents, the same for every arm"),
         ("a visit", f"{pages}, {session.get('order', 'ranked')} order"),
         ("answers by", protocol.response_name(run.scenario)),
         ("seed", str(run.seed)),
@@ -169,7 +193,7 @@ def _facts(frames: Frames, summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     rounds = int(run.scenario.get("rounds", 1))
     if rounds > 1:
-        out.insert(3, ("rounds", f"{frames.round} of {rounds}; figures and verdicts: the last"))
+        out.insert(3, ("rounds", f"{round_} of {rounds}; figures and verdicts: the last"))
     if "members" in summary:
         kinds = [("worlds", summary["worlds"]), ("replicates", summary["replicates"])]
         several = ", ".join(f"{n} {what}" for what, n in kinds if n > 1) or "one run so far"
@@ -178,17 +202,17 @@ def _facts(frames: Frames, summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return out
 
 
-def _sections(drawings: Sequence[Drawing]) -> list[dict[str, Any]]:
+def sections(drawings: Sequence[Drawing], source: Callable[[Drawing], str]) -> list[dict[str, Any]]:
+    """Figures by the section they stand in; ``source``: where a page finds the image."""
     out: dict[str, list[dict[str, str]]] = {}
     for drawing in drawings:
-        image = base64.b64encode(drawing.image).decode("ascii")
-        shown = {
-            "title": drawing.title,
-            "caption": drawing.caption,
-            "source": f"data:image/png;base64,{image}",
-        }
+        shown = {"title": drawing.title, "caption": drawing.caption, "source": source(drawing)}
         out.setdefault(drawing.section, []).append(shown)
     return [{"title": title, "figures": figures} for title, figures in out.items()]
+
+
+def _embedded(drawing: Drawing) -> str:
+    return f"data:image/png;base64,{base64.b64encode(drawing.image).decode('ascii')}"
 
 
 def _sessions(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -252,14 +276,20 @@ def _yaml(scenario: Mapping[str, Any]) -> str:
 
 
 def _style(pens: Mapping[str, Pen]) -> str:
-    """The style sheet with a class an arm: its colour, and its shade for text by theme."""
+    """The style sheet of a page that stands alone."""
+    css = [(HERE / name).read_text(encoding="utf-8") for name in ("page.css", "parts.css")]
+    light, dark = arm_colours(pens)
+    return "\n".join([*css, *light, "@media(prefers-color-scheme:dark){", *dark, "}"])
+
+
+def arm_colours(pens: Mapping[str, Pen]) -> tuple[list[str], list[str]]:
+    """A rule an arm: its colour and its shade for text, on light paper and on dark."""
     light = [f".a{i}{{--c:{p.colour};--t:{p.ink}}}" for i, p in enumerate(pens.values())]
     dark = [
         f".a{i}{{--c:{readable(p.colour, _DARK)};--t:{readable(p.colour, _DARK)}}}"
         for i, p in enumerate(pens.values())
     ]
-    css = (_HERE / "page.css").read_text(encoding="utf-8")
-    return "\n".join([css, *light, "@media(prefers-color-scheme:dark){", *dark, "}"])
+    return light, dark
 
 
 def _sha256(text: str) -> str:
