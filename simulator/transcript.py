@@ -9,48 +9,48 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from agents import memory
 from agents.interface import OK, MemoryEntry
 from agents.persona import ACTIVITY, CONFORMITY, DIVERSITY
 
-from .errors import InputError
 from .storage import queries
+from .storage import visits as looking
 from .storage.plain import plain
 from .storage.store import Store
+from .storage.visits import Row
 from .transcript_text import render
 
 __all__ = ["render", "transcript"]
 
+Rows = Sequence[Row]
+
 
 def transcript(
-    store: Store, run_name: str | None, agent: int, arm: str | None = None
+    store: Store,
+    run_name: str | None,
+    agent: int,
+    arm: str | None = None,
+    *,
+    round_: int | None = None,
 ) -> dict[str, Any]:
-    """Everything one agent met in a run, in one arm or (None) in all of them.
+    """Everything one agent met in a run, in one arm or (None) in all of them, in one round
+    or (None) in all.
 
     Keys: run, agent (profile), visits: one for each arm and round, with its pages, exit
     and interview. Numbers that do not exist are None. InputError, naming what there is,
     for an unknown run, agent or arm.
     """
     run = queries.run(store, run_name)
-    profile = _profile(store, run.name, agent)
-    pages = queries.pages(store, run.name, arm=arm, agent=agent)  # refuses an unknown arm
-    exposures = queries.exposures(store, run.name, arm=arm, agent=agent)
-    memories = queries.memories(store, run.name, arm=arm, agent=agent)
-    sessions = queries.sessions(store, run.name)
-    sessions = sessions[sessions["agent"] == agent]
-    items = queries.items(store, run.name)
-    items = items[items["item"].isin(exposures["item"])].set_index("item")
-    keys = pages[["arm", "round"]].drop_duplicates()
+    profile = _profile(looking.agent(store, run, agent))
+    found = looking.visits(store, run, agent, arm, round_)  # refuses an unknown arm
+    pages = _by_visit(found.pages)
+    others = [_by_visit(rows) for rows in (found.exposures, found.memories, found.sessions)]
     visits = []
-    for name, round_ in zip(keys["arm"], keys["round"], strict=True):
-        parts = [
-            frame[(frame["arm"] == name) & (frame["round"] == round_)]
-            for frame in (pages, exposures, memories, sessions)
-        ]
-        visit = _visit(*parts, items=items, imported="imported" in run.scenario)
-        visits.append({"arm": str(name), "round": int(round_), **visit})
+    for (name, number), seen in pages.items():
+        parts = [seen, *(rows.get((name, number), []) for rows in others)]
+        imported = "imported" in run.scenario
+        visit = _visit(*parts, items=found.items, imported=imported)
+        visits.append({"arm": name, "round": number, **visit})
     response = run.scenario.get("agents", {}).get("response", {})
     document = {
         "run": {"name": run.name, "status": run.status, "seed": run.seed, "response": response},
@@ -60,19 +60,7 @@ def transcript(
     return dict(plain(document))
 
 
-def _profile(store: Store, run_name: str, agent: int) -> dict[str, Any]:
-    known = queries.agents(store, run_name)
-    found = known[known["agent"] == agent]
-    if found.empty:
-        numbers = known["agent"].tolist()
-        few = ", ".join(str(n) for n in numbers[:8]) + (", ..." if len(numbers) > 8 else "")
-        raise InputError(
-            run_name,
-            key="agent",
-            found=str(agent),
-            allowed=f"one of its {len(numbers):,} agents: {few}" if numbers else "it has no agents",
-        )
-    row = found.iloc[0]
+def _profile(row: Row) -> dict[str, Any]:
     words = {"activity": ACTIVITY, "diversity": DIVERSITY, "conformity": CONFORMITY}
     return {
         "agent": int(row["agent"]),
@@ -91,15 +79,15 @@ def _profile(store: Store, run_name: str, agent: int) -> dict[str, Any]:
 
 
 def _visit(
-    pages: pd.DataFrame,
-    exposures: pd.DataFrame,
-    memories: pd.DataFrame,
-    sessions: pd.DataFrame,
+    pages: Rows,
+    exposures: Rows,
+    memories: Rows,
+    sessions: Rows,
     *,
-    items: pd.DataFrame,
+    items: Mapping[int, Row],
     imported: bool,
 ) -> dict[str, Any]:
-    shown, noted = dict(iter(exposures.groupby("page"))), dict(iter(memories.groupby("page")))
+    shown, noted = _by_page(exposures), _by_page(memories)
     # An agent whose model writes no memories is read from what its pages hold; what an
     # imported one remembered is not known.
     writes = imported or len(memories) > 0
@@ -107,10 +95,10 @@ def _visit(
         "pages": [
             _page(
                 page,
-                [_item(row, items) for row in _records(shown.get(page["page"]))],
-                _memories(noted.get(page["page"])) if writes else None,
+                [_item(row, items) for row in shown.get(page["page"], [])],
+                _memories(noted.get(page["page"], [])) if writes else None,
             )
-            for page in _records(pages)
+            for page in pages
         ],
         "exit": _exit(sessions),
         "interview": _interview(sessions),
@@ -157,15 +145,15 @@ def _entry(entry: MemoryEntry) -> dict[str, Any]:
     return {"kind": entry.kind, "text": entry.text, "importance": entry.importance}
 
 
-def _memories(frame: pd.DataFrame | None) -> list[dict[str, Any]]:
+def _memories(rows: Rows) -> list[dict[str, Any]]:
     return [
         {"kind": row["kind"], "text": row["text"], "importance": _number(row["importance"])}
-        for row in _records(frame)
+        for row in rows
     ]
 
 
-def _item(row: Mapping[str, Any], items: pd.DataFrame) -> dict[str, Any]:
-    about = items.loc[row["item"]] if row["item"] in items.index else {}
+def _item(row: Row, items: Mapping[int, Row]) -> dict[str, Any]:
+    about = items.get(row["item"], {})
     year = _number(about.get("year"))
     return {
         "slot": int(row["slot"]),
@@ -187,9 +175,9 @@ def _item(row: Mapping[str, Any], items: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _exit(sessions: pd.DataFrame) -> dict[str, Any] | None:
+def _exit(sessions: Rows) -> dict[str, Any] | None:
     """How the visit ended; None while it has not."""
-    for row in _records(sessions):
+    for row in sessions:
         page = _number(row["exit_page"])
         return {
             "page": None if page is None else int(page),
@@ -200,8 +188,8 @@ def _exit(sessions: pd.DataFrame) -> dict[str, Any] | None:
     return None
 
 
-def _interview(sessions: pd.DataFrame) -> dict[str, Any] | None:
-    for row in _records(sessions):
+def _interview(sessions: Rows) -> dict[str, Any] | None:
+    for row in sessions:
         if not isinstance(row["interview_outcome"], str):
             return None
         return {
@@ -213,16 +201,25 @@ def _interview(sessions: pd.DataFrame) -> dict[str, Any] | None:
     return None
 
 
-def _records(frame: pd.DataFrame | None) -> Sequence[Mapping[str, Any]]:
-    if frame is None:
-        return []
-    return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+def _by_visit(rows: Rows) -> dict[tuple[str, int], list[Row]]:
+    """Rows by (arm, round), in their order."""
+    out: dict[tuple[str, int], list[Row]] = {}
+    for row in rows:
+        out.setdefault((row["arm"], row["round"]), []).append(row)
+    return out
+
+
+def _by_page(rows: Rows) -> dict[int, list[Row]]:
+    out: dict[int, list[Row]] = {}
+    for row in rows:
+        out.setdefault(row["page"], []).append(row)
+    return out
 
 
 def _number(value: Any) -> float | None:
-    """A number, or None for NaN, NULL and pandas' NA."""
-    return None if value is None or pd.isna(value) else float(value)
+    """A number, or None for NaN and NULL."""
+    return None if value is None or math.isnan(value) else float(value)
 
 
 def _flag(value: Any) -> bool | None:
-    return None if value is None or pd.isna(value) else bool(value)
+    return None if value is None else bool(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
 from agents.interface import Catalogue
 from agents.response.agent4rec_flags import complaint
@@ -23,7 +23,7 @@ from agents.response.schema import (
 )
 
 from .explain import asked_again, finite, meaning, messages_of
-from .storage import queries
+from .storage import queries, visits
 from .storage.plain import plain
 from .storage.store import Store
 
@@ -31,23 +31,28 @@ Read = Callable[[str], object]
 
 
 def calls_of(
-    store: Store, run_name: str | None, agent: int, arm: str | None = None
+    store: Store,
+    run_name: str | None,
+    agent: int,
+    arm: str | None = None,
+    **where: int | str | None,
 ) -> list[dict[str, Any]]:
     """The calls of an agent in a run, in one arm or (None) in all, in the order of arm,
     round, page, kind and attempt. As stored, and besides: ``messages`` as a list,
     ``meaning`` of the outcome, ``complaint`` (what was wrong with a reply that was not what
     was asked for, "" elsewhere) and for a cached one ``reply_of``, the run that was sent
-    the reply (None where it is not in the store)."""
+    the reply (None where it is not in the store). ``where``: only those of that round, page,
+    kind or attempt."""
     run = queries.run(store, run_name)
-    frame = queries.calls(store, run.name, arm=arm, agent=agent)
-    records = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+    records = visits.calls(store, run, agent, arm, **where)
     read = _Readers(store, run, agent)
-    sent = queries.sent_by(store, [str(key) for key in frame.loc[frame["cached"], "key"]])
+    cached = [call["key"] for call in records if call["cached"]]
+    sent = queries.sent_by(store, cached) if cached else {}
     out = []
     for place, call in enumerate(records):
         after = records[place + 1] if place + 1 < len(records) else None
-        entry = call | {
-            "arm": str(call["arm"]),
+        entry = {
+            **call,
             "messages": messages_of(call["messages"]),
             "meaning": meaning(call["outcome"], call["reply"]),
             "complaint": "",
@@ -84,7 +89,6 @@ class _Readers:
         self._together = response.get("interview", "together") == "together"
         low, high = run.dataset.get("rating_scale", (1.0, 5.0))
         self._scale = (float(low), float(high))
-        self._shown: pd.DataFrame | None = None
 
     def complaint(self, call: Mapping[str, Any]) -> str:
         """What is wrong with the reply of a call; "" where that cannot be said."""
@@ -111,7 +115,8 @@ class _Readers:
         def read(text: str) -> None:
             text = spoken(text)
             if call["kind"] == "page":
-                titles = Agent4RecProtocol.titles(self._catalogue(), self._items(call))
+                items = self._items(call)
+                titles = Agent4RecProtocol.titles(self._catalogue(items), range(len(items)))
                 page = read_page(text, titles, scale=self._scale)
                 flags, good = page.flags, page.complete
             else:
@@ -122,25 +127,19 @@ class _Readers:
 
         return read if call["kind"] in ("page", "exit", "interview") else None
 
-    def _items(self, call: Mapping[str, Any]) -> list[int]:
+    def _items(self, call: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """What was shown on the call's page, from the top slot down."""
-        if self._shown is None:
-            columns = ["item"]
-            self._shown = queries.exposures(
-                self._store, self._run.name, agent=self._agent, columns=columns
-            )
-        shown, at = self._shown, [call["arm"], call["round"], call["page"]]
-        same = (shown[["arm", "round", "page"]].astype(object) == at).all(axis=1)
-        return [int(item) for item in shown.loc[same, "item"]]
+        place = (call["arm"], call["round"], call["page"])
+        return visits.shown(self._store, self._run, self._agent, *place)
 
-    def _catalogue(self) -> Catalogue:
-        items = queries.items(self._store, self._run.name)
+    def _catalogue(self, items: Sequence[Mapping[str, Any]]) -> Catalogue:
+        """Of these items only, in their order."""
         return Catalogue(
-            title=tuple(items["title"]),
-            text=tuple(items["text"]),
-            genres=tuple(tuple(genres) for genres in items["genres"]),
-            year=tuple(int(year) for year in items["year"]),
-            shown_rating=items["shown_rating"].to_numpy(dtype="float32"),
-            popularity=items["popularity"].to_numpy(dtype="int64"),
+            title=tuple(item["title"] for item in items),
+            text=tuple(item["text"] for item in items),
+            genres=tuple(tuple(item["genres"]) for item in items),
+            year=tuple(int(item["year"]) for item in items),
+            shown_rating=np.array([item["shown_rating"] for item in items], dtype="float32"),
+            popularity=np.array([item["popularity"] for item in items], dtype="int64"),
             rating_scale=self._scale,
         )

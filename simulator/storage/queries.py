@@ -19,7 +19,7 @@ from agents.interface import Spent
 from agents.response.question import GAVE_UP
 
 from ..errors import InputError
-from . import tables
+from . import keyed, tables
 from .frames import read
 from .rows import USABLE
 from .store import Store
@@ -145,7 +145,7 @@ def sessions(
             sa.func.count(e.rating).label("n_rated"),
             sa.func.coalesce(sa.func.sum(e.rating), 0.0).label("rating_sum"),
         )
-        .where(e.arm_id.in_(_arm_ids(store, name)), _among(e.agent, agent))
+        .where(*keyed.chosen(store.engine, e, _arm_ids(store, name), agent))
         .group_by(e.arm_id, e.round, e.agent)
         .subquery()
     )
@@ -353,10 +353,8 @@ def _of_arms(
         raise InputError(
             run(store, name).name, key="arm", found=repr(arm), allowed=", ".join(known["arm"])
         )
-    c = query.selected_columns
-    query = query.where(c["arm_id"].in_([int(i) for i in wanted["arm_id"]]))
-    if agent is not None:
-        query = query.where(_among(c["agent"], agent))
+    ids = [int(i) for i in wanted["arm_id"]]
+    query = query.where(*keyed.chosen(store.engine, query.selected_columns, ids, agent))
     frame = read(store.engine, query)
     code = {int(arm_id): place for place, arm_id in enumerate(known["arm_id"])}
     codes = frame.pop("arm_id").map(code).to_numpy(dtype=np.int64)
@@ -365,15 +363,6 @@ def _of_arms(
     keys = [key for key in _ORDER if key in frame.columns]
     order = np.lexsort([codes if k == "arm" else frame[k].to_numpy() for k in reversed(keys)])
     return frame.iloc[order].reset_index(drop=True)
-
-
-def _among(
-    column: sa.ColumnElement[int], agent: int | Sequence[int] | None
-) -> sa.ColumnElement[bool]:
-    """One agent, or several, or all."""
-    if agent is None:
-        return sa.true()
-    return column == agent if isinstance(agent, int) else column.in_(list(agent))
 
 
 def _arm_ids(store: Store, name: str | None) -> list[int]:
