@@ -122,12 +122,16 @@ class Audience:
     an agent keeps its luck when the population grows), their profiles and histories.
 
     ``population``: what everybody in the data did before the simulation (training part only),
-    whether an agent or not; None where only the agents' own histories are known."""
+    whether an agent or not; None where only the agents' own histories are known.
+
+    ``recognised``: of each agent, items its user truly rated and that are held out, with these
+    ratings; an agent who is shown one answers from its rating. None: nothing is recognised."""
 
     agent: IntArray
     profiles: Profiles
     history: RatedHistory
     population: RatedHistory | None = None
+    recognised: RatedHistory | None = None
 
     def __len__(self) -> int:
         return len(self.agent)
@@ -139,6 +143,7 @@ class Audience:
             agent=self.agent[index],
             profiles=self.profiles.rows(index),
             history=self.history.rows(index),
+            recognised=None if self.recognised is None else self.recognised.rows(index),
         )
 
 
@@ -386,6 +391,11 @@ class ResponseModel(ABC):
     @abstractmethod
     def visit(self, audience: Audience, catalogue: Catalogue, luck: Luck, round_: int) -> Visit:
         """Open sessions for the whole audience; called once for each arm and round."""
+
+    def check_recognition(self) -> None:
+        """Raises AgentError, saying why, where agents of this model would not answer recognised
+        items (:attr:`Audience.recognised`) from their ratings; by default none would."""
+        raise AgentError("this response model does not answer from its users' own ratings")
 
     def ready(self) -> None:  # noqa: B027 most models need nothing
         """Raises AgentError where something is missing that asking needs, such as a key."""

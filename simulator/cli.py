@@ -180,6 +180,7 @@ def fidelity(
 ) -> None:
     """What the audience shares with real users and with language-model agents."""
     from .fidelity import command
+    from .grounding import without
     from .progress import Progress
     from .scenario import load
     from .world import build
@@ -187,7 +188,9 @@ def fidelity(
     chosen = load(scenario, _with_agents(overrides, agents))
     _find_own_code(scenario)
     _make_folder(out)
-    command.run(build(chosen, str(scenario)), out, Progress(), as_json=as_json)
+    progress = Progress()
+    world = without(build(chosen, str(scenario)), progress.say, "fidelity")
+    command.run(world, out, progress, as_json=as_json)
 
 
 @app.command()
@@ -209,6 +212,7 @@ def calibrate(
 ) -> None:
     """Fit the behavioural model's settings; scored on agents it was not fitted on."""
     from .calibration import command
+    from .grounding import without
     from .progress import Progress
     from .scenario import load
     from .world import build
@@ -217,7 +221,9 @@ def calibrate(
         raise InputError("--out", found=str(out), allowed="a file that ends in .yaml")
     chosen = load(scenario, _with_agents(overrides, agents))
     _find_own_code(scenario)
-    typer.echo(command.run(build(chosen, str(scenario)), to, out, Progress(), share))
+    progress = Progress()
+    world = without(build(chosen, str(scenario)), progress.say, "calibration")
+    typer.echo(command.run(world, to, out, progress, share))
 
 
 @app.command()

@@ -23,7 +23,18 @@ from .storage.store import Store
 
 SCHEMA = "audition.compare/1"
 
-KEPT = ("run", "control", "round", "unit", "worlds", "replicates", "members", "health", "looks")
+KEPT = (
+    "run",
+    "control",
+    "round",
+    "unit",
+    "worlds",
+    "replicates",
+    "members",
+    "health",
+    "looks",
+    "grounding",
+)
 """What the document takes from the run's summary as it stands there."""
 
 

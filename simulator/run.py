@@ -25,7 +25,7 @@ from agents.interface import (
     Spent,
 )
 
-from . import __version__, profiles, recording
+from . import __version__, grounding, profiles, recording
 from .errors import InputError
 from .evaluation.covariates import means_of
 from .explain import ToldLedger
@@ -209,6 +209,8 @@ def identity(scenario: Scenario) -> str:
     chosen = scenario.resolved()
     for key in ("name", "budget", "record", "replay"):
         del chosen[key]
+    if chosen["grounding"] == "none":  # as runs were before there was the option
+        del chosen["grounding"]
     for key in _CHANGES_NO_ANSWER:
         chosen["agents"]["response"].pop(key, None)
     text = json.dumps([chosen, __version__], sort_keys=True, ensure_ascii=False)
@@ -324,6 +326,7 @@ def _dataset_facts(world: World) -> dict[str, Any]:
         "covariates": means_of(pd.DataFrame(trait_values(world)).add_suffix("_value")),
         "notes": list(dataset.notes),
         **planted,
+        **grounding.facts(world),
     }
 
 

@@ -183,7 +183,9 @@ class Scenario(_Section):
     """A whole experiment. See scenarios/*.yaml for examples.
 
     ``worlds``: how often all of it is run, with the seeds ``seed``, ``seed + 1``, ...;
-    ``luck``: which draw of chance the agents meet, the seed being the same.
+    ``luck``: which draw of chance the agents meet, the seed being the same. ``grounding``:
+    ``held_out`` lets agents recognise what their users rated in the held-out part
+    (docs/agents.md).
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
@@ -195,6 +197,7 @@ class Scenario(_Section):
     control: str = ""
     rounds: int = Field(default=1, ge=1, le=100)
     feedback: Feedback = "none"
+    grounding: Literal["none", "held_out"] = "none"
     worlds: int = Field(default=1, ge=1, le=1000)
     luck: int = Field(default=0, ge=0, lt=2**31)
     budget: BudgetSpec = BudgetSpec()

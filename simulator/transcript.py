@@ -13,6 +13,7 @@ from agents import memory
 from agents.interface import OK, MemoryEntry
 from agents.persona import ACTIVITY, CONFORMITY, DIVERSITY
 
+from .evaluation import grounding
 from .storage import queries
 from .storage import visits as looking
 from .storage.plain import plain
@@ -48,12 +49,19 @@ def transcript(
     visits = []
     for (name, number), seen in pages.items():
         parts = [seen, *(rows.get((name, number), []) for rows in others)]
+        recognises = grounding.told_by(run, name)
         imported = "imported" in run.scenario
-        visit = _visit(*parts, items=found.items, imported=imported)
+        visit = _visit(*parts, items=found.items, imported=imported, recognises=recognises)
         visits.append({"arm": name, "round": number, **visit})
     response = run.scenario.get("agents", {}).get("response", {})
     document = {
-        "run": {"name": run.name, "status": run.status, "seed": run.seed, "response": response},
+        "run": {
+            "name": run.name,
+            "status": run.status,
+            "seed": run.seed,
+            "response": response,
+            "grounding": run.scenario.get("grounding", "none"),
+        },
         "agent": profile,
         "visits": visits,
     }
@@ -86,6 +94,7 @@ def _visit(
     *,
     items: Mapping[int, Row],
     imported: bool,
+    recognises: bool | None,
 ) -> dict[str, Any]:
     shown, noted = _by_page(exposures), _by_page(memories)
     # An agent whose model writes no memories is read from what its pages hold; what an
@@ -95,7 +104,7 @@ def _visit(
         "pages": [
             _page(
                 page,
-                [_item(row, items) for row in shown.get(page["page"], [])],
+                [_item(row, items, recognises) for row in shown.get(page["page"], [])],
                 _memories(noted.get(page["page"], [])) if writes else None,
             )
             for page in pages
@@ -152,7 +161,7 @@ def _memories(rows: Rows) -> list[dict[str, Any]]:
     ]
 
 
-def _item(row: Row, items: Mapping[int, Row]) -> dict[str, Any]:
+def _item(row: Row, items: Mapping[int, Row], recognises: bool | None) -> dict[str, Any]:
     about = items.get(row["item"], {})
     year = _number(about.get("year"))
     return {
@@ -165,6 +174,7 @@ def _item(row: Row, items: Mapping[int, Row]) -> dict[str, Any]:
         "year": int(year) if year else None,
         "shown_rating": _number(about.get("shown_rating")),
         "relevant": _flag(row["relevant"]),
+        "recognised": _flag(row["relevant"]) if recognises else recognises,
         "utility": _number(row["utility"]),
         "interest": _number(row["interest"]),
         "aligned": _flag(row["aligned"]),

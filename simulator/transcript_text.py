@@ -14,6 +14,7 @@ from rich.text import Text
 
 from agents.interface import OK
 
+from .report.grounding import beside
 from .report.wording import DASH, clean, number
 
 
@@ -32,7 +33,8 @@ def _who(document: Mapping[str, Any]) -> Text:
     out = Text(f"Agent {agent['agent']}", style="bold")
     out.append(
         f"  user {clean(agent['user_id'])} of {clean(run['name'])}, seed {run['seed']}, answers by "
-        f"{clean(run['response'].get('name') or run['response'].get('model', DASH))}",
+        f"{clean(run['response'].get('name') or run['response'].get('model', DASH))}"
+        f"{beside(run)}",
         style="not bold",
     )
     for name, trait in agent["traits"].items():
@@ -93,7 +95,8 @@ def _title(item: Mapping[str, Any]) -> Text:
     shown = [] if item["shown_rating"] is None else [f"shown {number(item['shown_rating'], 1)}"]
     about = ", ".join([*year, *(clean(genre) for genre in item["genres"]), *shown])
     if item["relevant"]:
-        out.append("  ✓ held out", style="green")
+        known = ", recognised" if item["recognised"] else ""
+        out.append(f"  ✓ held out{known}", style="green")
     if about:
         out.append(f"\n{about}", style="dim")
     for text in (item["reason"], item["feeling"]):

@@ -27,7 +27,7 @@ from agents.interface import (
 from recommenders import registry as recommenders_registry
 from recommenders.interface import Histories, Interactions, Recommender, RecommenderError
 
-from . import canary, oracle
+from . import canary, grounding, oracle
 from .data import readers
 from .data.dataset import Dataset, GivenProfiles, Split
 from .data.split import check as check_split
@@ -151,6 +151,7 @@ def check(scenario: Scenario, file: str) -> ResponseModel:
         _check_tastes(scenario, arm, position, file)
     _check_metrics(scenario, file)
     _check_feedback(scenario, file)
+    grounding.check(scenario, response, file)
     return response
 
 
@@ -211,13 +212,13 @@ def build(scenario: Scenario, file: str) -> World:
         )
     except AgentError as error:
         raise InputError(f"{file}: agents: {error}") from None
-    audience = Audience(users, profiles, history, population)
+    known = grounding.recognised(scenario, file, dataset, split, users)
+    audience = Audience(users, profiles, history, population, known)
     planted = np.empty(0, dtype=np.int64)
     if (spec := scenario.dataset.canary) is not None:
         catalogue, planted = canary.plant(catalogue, spec.share, spec.text, scenario.seed)
     hidden = _union(split, tuple(scenario.session.hide), dataset)
-    held_out = tuple(p for p in ("valid", "test") if p not in scenario.session.hide)
-    relevant = _union(split, held_out, dataset)
+    relevant = _union(split, grounding.parts(scenario), dataset)
     return World(
         scenario=scenario,
         file=file,

@@ -46,6 +46,7 @@ from ..interface import (
 )
 from . import presets
 from .parameters import Parameters
+from .recognised import Recognised
 from .seen import Seen
 from .taste import Company, Tastes, learn
 
@@ -88,6 +89,9 @@ class Behavioural(ResponseModel):
         tastes = self.tastes(audience, catalogue)
         return BehaviouralVisit(self.parameters, tastes, audience, catalogue, luck, round_)
 
+    def check_recognition(self) -> None:
+        """It does: see :mod:`.recognised`."""
+
     def tastes(self, audience: Audience, catalogue: Catalogue) -> Tastes:
         """Learnt once for an audience, then shared by all arms and rounds."""
         known = self._learnt.get(audience)
@@ -120,6 +124,7 @@ class BehaviouralVisit(Visit):
         self._round = round_
         self._agent = audience.agent
         self._seen = Seen(len(audience))
+        self._known = Recognised(audience.recognised, len(catalogue), catalogue.rating_scale)
         self._shown = shown_or_middle(catalogue)
         self._anchor = self._shown - (1.0 - p.shown_weight) * (self._shown - self._shown.mean())
         self._scale = catalogue.rating_scale
@@ -142,11 +147,12 @@ class BehaviouralVisit(Visit):
         there = page.item != NO_ITEM
         item = np.where(there, page.item, 0)
         own = self._idiosyncrasy(page.row, item)
-        appeal = self._appeal(page.row, item, own, there)
-        interest = np.where(there, expit(self._p.watch_slope * appeal), 0.0)
+        slope, known = self._p.watch_slope, self._known.on(page.row, item, there)
+        appeal = known.appeal(self._appeal(page.row, item, own, there), slope)
+        interest = known.interest(np.where(there, expit(slope * appeal), 0.0))
         watched = self._watches(page, item, appeal, there)
         self._seen.note(page.row, item, there, watched)
-        rating = self._ratings(page.row, item, own, watched)
+        rating = known.given(self._ratings(page.row, item, own, watched), watched)
         satisfaction = self._move(page.row, there, interest, watched)
         fatigue = expit(self._tired(page))
         leave = self._leaves(page, satisfaction) | ~there.any(axis=1)

@@ -105,8 +105,16 @@ class Chat(ResponseModel):
             scene = Scene(self.script, audience, catalogue, luck, round_)
         return ChatVisit(self, audience, catalogue, scene, luck.draw)
 
-    def protocol(self, catalogue: Catalogue) -> SessionProtocol:
-        """In which calls an agent is played."""
+    def check_recognition(self) -> None:
+        """Raises AgentError with the original protocol: its prompts stay as published."""
+        if self._protocol_name == "agent4rec":
+            raise AgentError("the prompts of protocol agent4rec are the published ones")
+
+    def protocol(self, catalogue: Catalogue, *, recognises: bool = False) -> SessionProtocol:
+        """In which calls an agent is played. ``recognises``: some pages hold items that the
+        agent's user rated; the prompts then say so. Raises AgentError where they cannot."""
+        if recognises:
+            self.check_recognition()
         if self._protocol_name == "agent4rec":
             from .protocol_agent4rec import Agent4RecProtocol
 
@@ -123,6 +131,7 @@ class Chat(ResponseModel):
             interview=self._interview,
             max_tokens=self.max_tokens,
             rating_scale=catalogue.rating_scale,
+            recognises=recognises,
         )
 
     def wire(self) -> Wire:

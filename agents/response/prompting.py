@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,19 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..interface import Catalogue
 from .question import Message
+from .recognised import words
 from .schema import Scale, handles
 
 TITLE_CAP, TEXT_CAP, GENRE_CAP, GENRES = 120, 100, 40, 6
 MEMORY_CAP, PERSONA_CAP, LINE_CAP = 240, 2000, 300
 SAID_CAP = 400
 """The longest reason or feeling of a reply that is kept outside the raw reply."""
+RECOGNISED = (
+    'An item with "known" is one the person has seen and rated, as it says: interest and aligned '
+    "follow that rating alone, and if they watch it, they rate it the same."
+)
+"""A rule more where agents recognise items. Not in a template: their version is part of every
+reply's address, and prompts without this rule are what they were."""
 KEPT_PERSONAS = 16384
 """Rendered system messages kept for the next call of the same agent."""
 
@@ -130,8 +138,9 @@ def led(key: str, value: str, rest: str) -> str:
 class Prompts:
     """The default protocol's messages. One object serves all agents of a run."""
 
-    def __init__(self, scale: Scale, *, together: bool) -> None:
+    def __init__(self, scale: Scale, *, together: bool, recognises: bool = False) -> None:
         self._scale, self._together = numbers(scale), together
+        self._ends, self._recognises = scale, recognises
         self._lines = Lines(described)
         self.system = lru_cache(maxsize=KEPT_PERSONAS)(self._system)
 
@@ -139,6 +148,9 @@ class Prompts:
         """Rules, then who the agent is: the same for all its calls of a run."""
         who = joined(persona_lines(persona))
         text = render("system.j2", persona=who, scale=self._scale, together=self._together)
+        if self._recognises:
+            rules, person, rest = text.partition("\n\n<person>")
+            text = f"{rules}\n{RECOGNISED}{person}{rest}"
         return {"role": "system", "content": text}
 
     def page(
@@ -147,10 +159,15 @@ class Prompts:
         items: Sequence[int],
         memories: Sequence[str],
         so_far: Mapping[str, Any],
+        known: Mapping[int, float] = MappingProxyType({}),
     ) -> Message:
-        """What it remembers, then the page: one JSON object an item, its handle first."""
-        known = zip(handles(len(items)), self._lines.of(catalogue, items), strict=True)
-        lines = [led("id", handle, rest) for handle, rest in known]
+        """What it remembers, then the page: one JSON object an item, its handle first; of an
+        item in ``known``, by number, next the rating that its user gave."""
+        told = self._lines.of(catalogue, items)
+        for slot, item in enumerate(items):
+            if item in known:
+                told[slot] = led("known", words(known[item], self._ends), told[slot])
+        lines = [led("id", *pair) for pair in zip(handles(len(items)), told, strict=True)]
         text = render("page.j2", lines=lines, memories=memory_lines(memories), so_far=so_far)
         return {"role": "user", "content": text}
 

@@ -43,7 +43,8 @@ class PageProtocol(SessionProtocol):
     """``retrieve`` memories go with each call; ``reflect_every`` pages they are drawn
     together (0: never), by a call (``chat``) or without (``summary``); ``interview``
     ``together``: with the reply that leaves, so that only agents that were stopped cost a
-    call more; ``apart``: always a call of its own."""
+    call more; ``apart``: always a call of its own. ``recognises``: an item that the agent's
+    user rated says so."""
 
     def __init__(
         self,
@@ -54,11 +55,14 @@ class PageProtocol(SessionProtocol):
         interview: Interview,
         max_tokens: int | None,
         rating_scale: Scale,
+        recognises: bool = False,
     ) -> None:
         self._retrieve, self._reflect_every = retrieve, reflect_every
         self._reflection, self._together = reflection, interview == "together"
         self._max_tokens, self._scale = max_tokens, rating_scale
-        self._prompts = prompting.Prompts(rating_scale, together=self._together)
+        self._prompts = prompting.Prompts(
+            rating_scale, together=self._together, recognises=recognises
+        )
 
     async def page(self, person: Person, number: int, items: Sequence[int], ask: Ask) -> Turn:
         """One call; a reply that cannot be used is a turn that holds its outcome alone."""
@@ -96,7 +100,8 @@ class PageProtocol(SessionProtocol):
     def _page_question(self, person: Person, items: Sequence[int]) -> Question[PageReply]:
         k, catalogue = len(items), person.catalogue
         cue = " ".join(f"{catalogue.title[i]} {' '.join(catalogue.genres[i])}" for i in items)
-        user = self._prompts.page(catalogue, items, self._recalled(person, cue), person.so_far)
+        recalled = self._recalled(person, cue)
+        user = self._prompts.page(catalogue, items, recalled, person.so_far, person.known)
         return Question(
             row=person.row,
             agent=person.agent,

@@ -115,6 +115,8 @@ def _digest(scene: Scene, model: Behavioural) -> str:
         *(profiles.activity, profiles.diversity, profiles.conformity),
         *(catalogue.shown_rating, catalogue.popularity),
     ]
+    if (known := audience.recognised) is not None:
+        arrays += [known.indptr, known.item, known.rating]
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes() + b"\0")

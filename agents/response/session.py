@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,8 @@ from .question import Ask
 class Person:
     """Who is asked, and what it holds of this visit so far.
 
-    ``so_far`` is what the protocol carries from page to page and shows again.
+    ``so_far`` is what the protocol carries from page to page and shows again; ``known`` what
+    it recognises: item number to its user's own rating.
     """
 
     row: int
@@ -32,6 +33,7 @@ class Person:
     memory: Memory = field(default_factory=Memory)
     so_far: dict[str, Any] = field(default_factory=dict)
     page: int = 0
+    known: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def persona(self) -> str:

@@ -29,6 +29,7 @@ from ..interface import (
     Services,
 )
 from .question import Question, Reply
+from .recognised import Recognised
 from .scripted import Scene
 from .session import Exit, Person, Slot, Turn
 
@@ -66,7 +67,9 @@ class ChatVisit(ConcurrentVisit):
     ) -> None:
         self._chat, self._audience, self._catalogue = chat, audience, catalogue
         self._scene, self._luck = scene, luck
-        self._protocol = chat.protocol(catalogue)
+        known = audience.recognised
+        self._protocol = chat.protocol(catalogue, recognises=known is not None)
+        self._recognised = Recognised(known, len(catalogue), catalogue.rating_scale)
         self._place = NOWHERE
         self._persons: dict[int, Person] = {}
         self._exits: dict[int, Exit] = {}
@@ -133,7 +136,8 @@ class ChatVisit(ConcurrentVisit):
         if row not in self._persons:
             agent = int(self._audience.agent[row])
             profiles = self._audience.profiles
-            self._persons[row] = Person(row, agent, profiles, self._catalogue)
+            known = self._recognised.of(row)
+            self._persons[row] = Person(row, agent, profiles, self._catalogue, known=known)
         return self._persons[row]
 
     # -- one after the other, for a use outside of a run ---------------------------------------

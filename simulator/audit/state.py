@@ -63,6 +63,7 @@ def _audience(scenario: Mapping[str, Any]) -> str:
     """What must be the same for an audit to speak of a run: its agents, and what they meet."""
     agents = {key: v for key, v in scenario.get("agents", {}).items() if key != "replicates"}
     chosen = {key: scenario.get(key) for key in _SAME} | {"agents": agents}
+    chosen["grounding"] = scenario.get("grounding", "none")
     return json.dumps(chosen, sort_keys=True)
 
 

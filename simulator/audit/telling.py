@@ -19,6 +19,7 @@ from rich.text import Text
 
 from ..report.figures import Drawing
 from ..report.files import atomically
+from ..report.grounding import beside
 from ..report.wording import clean, duration, missing, number, probability, signed, wording
 from . import truth
 from .figures import draw
@@ -41,6 +42,7 @@ def render(document: Mapping[str, Any]) -> RenderableType:
         parts.append(arms)
     style = "bold green" if document["trusted"] else "bold red"
     who = f"An audience of {document['agents']:,} agents, asked for {document['primary']}"
+    who += beside(document["scenario"])
     parts.append(Text(f"{who}: {document['verdict']}", style=style))
     return Group(*parts)
 
@@ -90,7 +92,8 @@ def write(document: Mapping[str, Any], folder: Path) -> Path:
 
 def page(document: Mapping[str, Any], drawings: list[Drawing]) -> str:
     """The whole page; the same document gives the same text."""
-    style = files("simulator.report").joinpath("page.css").read_text(encoding="utf-8")
+    sheets = (files("simulator.report").joinpath(name) for name in ("page.css", "parts.css"))
+    style = "".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
     style += (_HERE / "audit.css").read_text(encoding="utf-8")
     environment = Environment(
         loader=FileSystemLoader(_HERE),
@@ -149,11 +152,12 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     scenario, dataset = document["scenario"], document["dataset"]
     response = scenario["agents"]["response"]
     said = ", ".join(f"{k}: {v}" for k, v in response.items() if k != "model")
+    by = f"{response['model']}{' (' + said + ')' if said else ''}{beside(scenario)}"
     return [
         ("scenario", clean(document["scenario_file"])),
         ("data set", f"{clean(dataset['name'])}, {dataset['items']:,} items"),
         ("audience", f"{document['agents']:,} agents"),
-        ("answers by", clean(f"{response['model']}{' (' + said + ')' if said else ''}")),
+        ("answers by", clean(by)),
         ("primary metric", wording(document["primary"]).meaning),
         ("run in the store", clean(document["run"])),
         ("arms played", f"{len(document['arms'])}"),

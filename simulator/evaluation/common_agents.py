@@ -94,6 +94,7 @@ def _facts(study: Study, cheap: Study) -> list[tuple[str, Any, Any]]:
     sides = (study, cheap)
     by_key: dict[str, list[Any]] = {"data set": [_data(one) for one in sides]}
     by_key |= {key: [one.scenario.get(key) for one in sides] for key in SAME}
+    by_key["grounding"] = [one.scenario.get("grounding", "none") for one in sides]
     by_key |= {f"dataset.{key}": [one.first.dataset.get(key) for one in sides] for key in SIZES}
     return [(key, own, other) for key, (own, other) in by_key.items()]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -211,13 +211,16 @@ def log(store: Store, run_name: str | None = None) -> Log:
     )
 
 
-def per_unit(measured: pd.DataFrame, unit: Unit) -> pd.DataFrame:
+def per_unit(
+    measured: pd.DataFrame, unit: Unit, columns: Sequence[str] = tuple(METRICS)
+) -> pd.DataFrame:
     """One row a unit and arm: arm, unit (agent or world), a column a metric.
 
-    ``measured``: rows of :attr:`Study.values`, of one round. An agent's value is its mean
-    over replicates, a world's the mean over its agents; NaN only where nothing is defined.
+    ``measured``: rows of :attr:`Study.values`, of one round, or with other ``columns``. An
+    agent's value is its mean over replicates, a world's the mean over its agents; NaN only
+    where nothing is defined.
     """
-    by_agent = measured.groupby(["arm", "world", "agent"], observed=True)[list(METRICS)].mean()
+    by_agent = measured.groupby(["arm", "world", "agent"], observed=True)[list(columns)].mean()
     out = by_agent
     if unit == "world":
         out = by_agent.groupby(["arm", "world"], observed=True).mean()

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..storage import queries
 from ..storage.plain import plain
 from ..storage.store import Store
-from . import anytime, canary, feedback, health
+from . import anytime, canary, feedback, grounding, health
 from .compare import Comparison, compare
 from .components import components
 from .intervals import mean_interval
@@ -89,6 +89,9 @@ def document(study: Study, *, control: str | None = None) -> dict[str, Any]:
     dual = feedback.table(study, sorted(by_round))
     if dual:
         out["feedback"] = [asdict(row) for row in dual]
+    rests = grounding.rests(study, last, against)
+    if rests is not None:
+        out["grounding"] = asdict(rests)
     if "canary" in study.first.dataset:
         out["canary"] = _canary(study)
     return dict(plain(out))

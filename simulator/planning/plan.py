@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ..errors import InputError
 from ..evaluation.study import Study
+from ..report.grounding import beside as grounding_beside
 from ..report.wording import duration
 from ..run import identity
 from ..scenario import Scenario
@@ -47,6 +48,7 @@ def plan(
     document: Figures = {
         "scenario": scenario.name,
         "model": scenario.agents.response.model,
+        "grounding": scenario.grounding,
         "agents": len(world.audience),
         "arms": [arm.name for arm in scenario.arms],
         "rounds": scenario.rounds,
@@ -91,7 +93,9 @@ def _kept(world: World, store: Store) -> dict[str, Any]:
 def render(document: Mapping[str, Any]) -> RenderableType:
     """The document for a terminal."""
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
-    table.add_column(f"{document['scenario']}: {document['model']} agents")
+    table.add_column(
+        f"{document['scenario']}: {document['model']} agents{grounding_beside(document)}"
+    )
     table.add_column("expected", justify="right")
     table.add_column("at most", justify="right")
     arms = ", ".join(document["arms"])

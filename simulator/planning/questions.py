@@ -21,6 +21,7 @@ from agents.response import profiling
 from agents.response.chat import Chat
 from agents.response.prices import FIX, Price, Usage
 from agents.response.question import Question, Reply
+from agents.response.recognised import Recognised
 from agents.response.schema import Schema
 from agents.response.scripted import Portrait, Scene
 from agents.response.scripted_behavioural import BehaviouralScript
@@ -126,11 +127,15 @@ def measure(
     shown = _popular(world, rng, len(rows), session.page_size * session.max_pages)
     scene = Scene(BehaviouralScript(), world.audience, world.catalogue, world.luck, 1)
     asked: list[Asked] = []
+    recognised = Recognised(
+        world.audience.recognised, len(world.catalogue), world.catalogue.rating_scale
+    )
 
     async def walk() -> None:
         for row, items in zip(rows.tolist(), shown, strict=True):
             agent = int(world.audience.agent[row])
-            person = Person(row, agent, world.audience.profiles, world.catalogue)
+            profiles, known = world.audience.profiles, recognised.of(row)
+            person = Person(row, agent, profiles, world.catalogue, known=known)
             ask = _Recorder(scene, asked, schema_sent=schema_sent)
             pages = range(0, len(items), session.page_size)
             for number, start in enumerate(pages, 1):

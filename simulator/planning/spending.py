@@ -123,7 +123,9 @@ class _Asking:
     def measured(world: World, response: Chat, browsing: Browsing, latency: float) -> _Asking:
         settings = response.settings
         schema_sent = response.endpoint.compatible and settings["structured"] != "json"
-        asked = measure(world, response.protocol(world.catalogue), schema_sent=schema_sent)
+        recognises = world.audience.recognised is not None
+        protocol = response.protocol(world.catalogue, recognises=recognises)
+        asked = measure(world, protocol, schema_sent=schema_sent)
         profiles = None
         if world.scenario.agents.profiles == "chat":
             written = measure_profiles(world, response, schema_sent=schema_sent)

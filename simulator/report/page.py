@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from ..storage.plain import plain
 from ..storage.queries import Run
-from . import canary, health, protocol, sentences, slices
+from . import canary, grounding, health, protocol, sentences, slices
 from .comparing import comparison_groups, metric_order, row_texts, verdict_matrix
 from .figures import Drawing
 from .frames import Frames
@@ -103,6 +103,7 @@ def content(
         "slices": slices.table(summary),
         "rounds": rounds_table(summary, main),
         "feedback": feedback_table(summary),
+        "grounding": grounding.tables(summary),
         "level": at,
         "intervals": sentences.interval_name(summary.get("comparisons", []), at),
         "about": sentences.about(summary.get("comparisons", []), "control", at),

@@ -6,19 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..storage.queries import Run
+from . import grounding
 from .wording import clean
 
 
 def response_name(scenario: Mapping[str, Any]) -> str:
-    """The response model by name: a chat model by its own."""
-    spec = _response(scenario)
+    """The response model by name, a chat model by its own; and what else it answers from."""
+    spec, beside = _response(scenario), grounding.beside(scenario)
     if spec.get("model") == "chat":
-        return clean(f"{spec.get('name', 'a chat model')} (chat model)")
-    return clean(f"{spec.get('model', 'behavioural')} model")
+        return clean(f"{spec.get('name', 'a chat model')} (chat model){beside}")
+    return clean(f"{spec.get('model', 'behavioural')} model{beside}")
 
 
 def response_note(scenario: Mapping[str, Any]) -> str:
-    """One sentence on who answered for the agents."""
+    """Who answered for the agents, in a sentence, or two where they recognise items."""
+    said = f" {grounding.MEANING}" if grounding.beside(scenario) else ""
+    return _who_answered(scenario) + said
+
+
+def _who_answered(scenario: Mapping[str, Any]) -> str:
     spec = _response(scenario)
     kind = spec.get("model", "behavioural")
     if kind == "behavioural":

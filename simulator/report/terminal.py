@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from . import canary, sentences
+from . import canary, grounding, sentences
 from .comparing import SYMBOLS, row_texts
 from .findings import verdict_kind
 from .tables import estimates
@@ -78,7 +78,8 @@ def comparisons_table(summary: Mapping[str, Any]) -> RenderableType:
             Text(verdict, style=_STYLES.get(kind, "")),
         )
         before = row["arm"]
-    below = [*_guardrails(summary), failures_line(summary)]
+    told = [Text(line) for line in grounding.lines(summary)]
+    below = [*_guardrails(summary), failures_line(summary), *told]
     return Group(table, *below) if table.row_count else Group(*below)
 
 
@@ -149,7 +150,7 @@ def _size(summary: Mapping[str, Any], dataset: Mapping[str, Any]) -> str:
     ]
     scenario = summary["scenario"]
     asked = scenario.get("agents", {})
-    model = asked.get("response", {}).get("model", DASH)
+    model = asked.get("response", {}).get("model", DASH) + grounding.beside(scenario)
     return clean(
         f"{dataset.get('name', DASH)}: {', '.join(sizes)}; {asked.get('count', DASH)} agents, "
         f"answers by {model}; begun {summary['run']['created_at']}"

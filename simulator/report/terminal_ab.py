@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from . import health, sentences, two_audiences
+from . import grounding, health, sentences, two_audiences
 from .comparing import metric_order, row_texts
 from .slices import table as slice_rows
 from .wording import clean, wording
@@ -35,6 +35,8 @@ def blocks(document: Mapping[str, Any], *, every: bool) -> Iterator[RenderableTy
     control = clean(document["control"])
     head.append(f"  arms against {control}; {_what(document)}", style="not bold")
     yield head
+    for line in grounding.lines(document):
+        yield Text(line)
     yield from health_panel(document)
     for row, sentence in sentences.headlines(document, every=every):
         kind = row_texts(row)["kind"]
@@ -184,7 +186,7 @@ def _what(document: Mapping[str, Any]) -> str:
     if document["replicates"] > 1:
         parts.append(f"{document['replicates']} replicates")
     parts.append(f"begun {document['run']['created_at'].replace('T', ' ')[:16]}")
-    return clean(", ".join(parts))
+    return clean(", ".join(parts) + grounding.beside(document["scenario"]))
 
 
 def _table(caption: str) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from agents.interface import (
     Audience,
     Catalogue,
     Page,
+    RatedHistory,
     ResponseModel,
     Visit,
 )
@@ -175,6 +176,22 @@ def test_what_is_given_is_not_changed(
     visit.interview(shown.row)
     for array, old in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, old)
+
+
+def test_agents_that_recognise_items_answer_by_the_same_contract(
+    model: ResponseModel, audience: Audience, catalogue: Catalogue
+) -> None:
+    model.check_recognition()
+    shown = page(list(range(N)))
+    rated = np.tile(np.array([1.0, 5.0], dtype=np.float32), N)
+    known = RatedHistory(np.arange(N + 1) * 2, shown.item[:, :2].ravel(), rated)
+    knowing = replace(audience, recognised=known)
+    answers = opened(model, knowing, catalogue).turn(shown)
+    assert list(answers.outcome) == [OK] * N
+    assert ((answers.interest >= 0) & (answers.interest <= 1)).all()
+    assert np.isnan(answers.rating[~answers.watched]).all()
+    order = [5, 0, 3]
+    assert_same(answers, opened(model, knowing, catalogue).turn(page(order)), order)
 
 
 def test_interviews_answer_for_the_rows_asked(
