@@ -144,6 +144,18 @@ class _Figures:
                 who: self._pooled(np.hstack([table, true]), figure) for who, table in tables.items()
             }
             out.append(self._measure(name, "", found, "given"))
+        return [*out, *self._marks_given(marks, tables["given"], true)]
+
+    def _marks_given(self, marks: Floats, given: Floats, true: Floats) -> list[Measure]:
+        """The share of each mark among those given, beside its share among the true ones."""
+        out = []
+        for place, mark in enumerate(marks):
+
+            def figure(sums: Floats, place: int = place) -> Floats:
+                return np.asarray(_shares(sums)[..., place])
+
+            found = {"given": self._pooled(given, figure), "people": self._pooled(true, figure)}
+            out.append(self._measure("share", f"rating {mark:g}", found, "given"))
         return out
 
     def errors(self, case: str, given: Floats, others: Mapping[str, Floats]) -> list[Measure]:
@@ -161,7 +173,7 @@ class _Figures:
 
     def _measure(self, name: str, case: str, found: Mapping[str, Estimate], own: str) -> Measure:
         others = [baseline(who, value) for who, value in found.items() if who != own]
-        better = 1 if name == "pearson" else -1
+        better = {"pearson": 1, "share": 0}.get(name, -1)
         return estimated("ratings", name, found[own], case=case, better=better, baselines=others)
 
     def _rounded(self, prediction: Floats) -> Floats:

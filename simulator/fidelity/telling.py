@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,62 +17,77 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..report.figures.drawing import Drawing
 from ..report.files import atomically
 from ..report.wording import clean
+from . import layout
+from .figures import draw
+from .layout import Row, Section, cell
 
 _HERE = Path(__file__).parent
 
-QUESTIONS = {
-    "taste": "Does an agent, luck aside, tell its user's held-out items from others?",
-    "taste, with luck": "And with its luck?",
-    "taste, own yes": "And by its own yes or no?",
-    "ratings": "Does it rate them as its user did?",
-    "traits": "Do higher levels do more of what a trait says?",
-    "slots": "Is what is watched a matter of the item or of its place?",
-    "sessions": "When do agents leave, and does relevance satisfy them?",
-    "memory": "Does an agent use what it saw before?",
-    "llm run": "Does it answer a published run's pages as its language model did?",
+SHEETS = (
+    *(files("simulator.report") / name for name in ("page.css", "parts.css")),
+    _HERE / "fidelity.css",
+)
+
+TITLES = {
+    "calibration": "Calibration against the published run",
+    "exit hazards": "Leaving by activity and page, against the published run",
 }
 
 
 def render(document: Mapping[str, Any]) -> RenderableType:
-    """A table for each test, and why others could not be made."""
+    """A table for each test with its first figures, and why others could not be made."""
     parts: list[RenderableType] = []
     if remark := document["left_out"]["remark"]:
-        parts.append(Text(clean(remark)))
-    for test, rows in _by_test(document):
-        table = Table(
-            box=box.SIMPLE_HEAD, title=clean(test), title_justify="left", header_style="bold"
-        )
-        for heading in ("case", "figure"):
-            table.add_column(heading)
-        for heading in ("here", "interval", "agents"):
-            table.add_column(heading, justify="right")
-        table.add_column("beside")
-        for row in rows:
-            table.add_row(
-                *(Text(clean(row[name])) for name in ("case", "name")),
-                *(row[name] for name in ("value", "interval", "n")),
-                Text(clean(row["beside"])),
-            )
-        parts.append(table)
+        parts += [Text(clean(remark)), Text()]
+    for section in layout.sections(document):
+        parts += _told(section)
     parts += [
         Text(clean(f"{name}: not measured: {why}"), style="yellow")
         for name, why in document["missing"].items()
     ]
+    parts.append(Text("Bold: the best of a row. All figures are on the page.", style="dim"))
     return Group(*parts)
 
 
+def _told(section: Section) -> Iterator[RenderableType]:
+    yield Text.assemble((clean(section.test), "bold"), f"  {clean(section.question)}")
+    for found in section.tables:
+        table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
+        table.add_column("", min_width=24)
+        for heading in ("here", "interval", "agents"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for heading in found.columns:
+            table.add_column(clean(heading), justify="right", max_width=20)
+        for group in found.groups:
+            table.add_row(Text(clean(group.title), style="italic"))
+            for row in group.rows:
+                table.add_row(*_cells(row))
+        yield table
+
+
+def _cells(row: Row) -> list[Text]:
+    values = [row.value, *row.beside]
+    bold = ["bold" if row.lead == place else "" for place in range(len(values))]
+    texts = [Text(clean(value), style=how) for value, how in zip(values, bold, strict=True)]
+    return [Text(f"  {clean(row.label)}"), texts[0], Text(row.interval), Text(row.n), *texts[1:]]
+
+
 def write(document: Mapping[str, Any], folder: Path) -> Path:
-    """fidelity.json and fidelity.html, each whole or not there. Returns the page."""
+    """fidelity.json, fidelity.html and the figures; each whole or not there. Returns the page."""
+    drawings = draw(document)
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     atomically(folder / "fidelity.json", f"{text}\n".encode())
-    return atomically(folder / "fidelity.html", page(document).encode())
+    for drawing in drawings:
+        atomically(folder / "figures" / f"{drawing.name}.png", drawing.image)
+    return atomically(folder / "fidelity.html", page(document, drawings).encode())
 
 
-def page(document: Mapping[str, Any]) -> str:
+def page(document: Mapping[str, Any], drawings: Sequence[Drawing]) -> str:
     """The whole page; the same document gives the same text."""
-    style = files("simulator.report").joinpath("page.css").read_text(encoding="utf-8")
+    style = "".join(sheet.read_text(encoding="utf-8") for sheet in SHEETS)
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -87,15 +101,18 @@ def page(document: Mapping[str, Any]) -> str:
         name=document["scenario"]["name"],
         style=Markup(style),  # ours alone
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii"),
-        tests=[
-            {"name": test, "question": QUESTIONS.get(test, test), "rows": rows}
-            for test, rows in _by_test(document)
+        sections=[
+            {
+                "found": section,
+                "figures": [_shown(one) for one in drawings if one.section == section.test],
+            }
+            for section in layout.sections(document)
         ],
         tables=[
             {
-                "name": name,
+                "name": TITLES.get(name, name),
                 "columns": list(rows[0]),
-                "rows": [[_cell(value) for value in row.values()] for row in rows],
+                "rows": [[cell(value) for value in row.values()] for row in rows],
             }
             for name, rows in document["tables"].items()
             if rows
@@ -105,50 +122,29 @@ def page(document: Mapping[str, Any]) -> str:
     )
 
 
-def _by_test(document: Mapping[str, Any]) -> list[tuple[str, list[dict[str, str]]]]:
-    grouped = groupby(
-        sorted(document["measures"], key=lambda one: _place(document, one["test"])),
-        key=lambda one: one["test"],
-    )
-    return [(test, [_row(one) for one in rows]) for test, rows in grouped]
-
-
-def _place(document: Mapping[str, Any], test: str) -> int:
-    """Tests in the order in which they were first made."""
-    order = list(dict.fromkeys(one["test"] for one in document["measures"]))
-    return order.index(test)
-
-
-def _row(measure: Mapping[str, Any]) -> dict[str, str]:
-    low, high = measure["low"], measure["high"]
-    whole = low is not None and high is not None
+def _shown(drawing: Drawing) -> dict[str, str]:
+    image = base64.b64encode(drawing.image).decode("ascii")
     return {
-        "case": measure["case"],
-        "name": measure["name"],
-        "value": _cell(measure["value"]),
-        "interval": f"{_cell(low)} to {_cell(high)}" if whole else "",
-        "n": f"{measure['n']:,}",
-        "beside": ", ".join(f"{o['name']} {_cell(o['value'])}" for o in measure["baselines"]),
-        "note": measure["note"],
+        "title": drawing.title,
+        "caption": drawing.caption,
+        "source": f"data:image/png;base64,{image}",
     }
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     response = document["scenario"]["agents"]["response"]
     said = ", ".join(f"{key}: {value}" for key, value in response.items() if key != "model")
+    out = document["left_out"]["agents"]
     return [
         ("scenario", clean(document["scenario_file"])),
         (
             "data set",
             f"{clean(document['dataset']['name'])}, {document['dataset']['items']:,} items",
         ),
-        ("audience", f"{document['agents']:,} agents"),
+        (
+            "audience",
+            f"{document['agents']:,} agents" + (f", {out:,} more left out" if out else ""),
+        ),
         ("answers by", clean(f"{response['model']}{' (' + said + ')' if said else ''}")),
         ("seed", str(document["scenario"]["seed"])),
     ]
