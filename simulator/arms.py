@@ -18,6 +18,7 @@ from recommenders.interface import Histories, Interactions, Query, Recommender
 
 from .dilution import lists
 from .evaluation.offline import offline_metrics
+from .grounding import for_early_stopping
 from .model import Sessions
 from .oracle import Oracle
 from .progress import Progress
@@ -60,7 +61,8 @@ class ArmState:
 
 def fit(world: World, arm: ArmState, checkpoints: Path, progress: Progress) -> Recommender:
     """Train the arm's recommender, or load its checkpoint."""
-    scenario, valid = world.scenario, world.split.valid
+    scenario = world.scenario
+    valid = for_early_stopping(scenario, world.split.valid)
     fresh = recommender(arm.spec, arm.position, world.file, world.dataset)
     if isinstance(fresh, Oracle):
         return fresh  # it has learned nothing that could be kept

@@ -1,7 +1,7 @@
 """``grounding: held_out``: agents recognise what their users truly rated in the held-out part.
 
-Only the agents' side of the world is changed. What recommenders are trained on, asked with
-and scored against is the same with the option and without it.
+Only the agents' side of the world is changed: recommenders are trained, asked and scored as
+without the option, and never see a rating that an agent answers from.
 """
 
 from __future__ import annotations
@@ -76,6 +76,12 @@ def recognised(
     indptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=dataset.n_users))])
     whole = RatedHistory(indptr.astype(np.int64), item[order], rating[order])
     return whole.rows(users)
+
+
+def for_early_stopping(scenario: Scenario, valid: Interactions) -> Interactions:
+    """The validation part as recommenders are given it: without ratings where agents answer
+    from them. Which pairs are in it stays known, as it decides when training ends."""
+    return valid if scenario.grounding == "none" else replace(valid, rating=None)
 
 
 def facts(world: World) -> dict[str, Any]:

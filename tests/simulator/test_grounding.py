@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from recommenders.interface import Query
+from recommenders.interface import Interactions, Items, Query
+from recommenders.popularity import Popularity
 from simulator import comparing, grounding, transcript
 from simulator.arms import ArmState, fit, remember
 from simulator.errors import InputError
@@ -159,6 +160,38 @@ def test_recommenders_are_trained_and_asked_alike(tmp_path: Path) -> None:
         trained = fit(world, arm, tmp_path / option, QUIET)
         scores.append(trained.scores(Query(world.audience.agent, arm.histories)))
     np.testing.assert_array_equal(scores[0], scores[1])
+
+
+class Onlooker(Popularity):
+    """Popularity that keeps what it was given to learn from."""
+
+    given: ClassVar[list[tuple[Interactions, Interactions | None]]] = []
+
+    def fit(
+        self,
+        train: Interactions,
+        items: Items,
+        *,
+        valid: Interactions | None = None,
+        **rest: Any,
+    ) -> Self:
+        type(self).given.append((train, valid))
+        return super().fit(train, items, valid=valid, **rest)
+
+
+def test_no_recommender_is_handed_a_held_out_rating(tmp_path: Path) -> None:
+    arm = {"name": "Onlooker", "recommender": f"{__name__}:Onlooker"}
+    chosen = grounded(arm, rounds=2, feedback="viewed")
+    held_out = set(truth(build(chosen, "test")))
+    Onlooker.given.clear()
+    with Played(tmp_path, chosen) as run:
+        assert run.exposures.query("relevant == True")["watched"].any()
+    assert len(Onlooker.given) == 2
+    for train, valid in Onlooker.given:
+        assert not set(zip(train.user.tolist(), train.item.tolist(), strict=True)) & held_out
+        assert valid is not None
+        assert valid.rating is None
+        assert len(valid)
 
 
 def test_no_held_out_pair_or_rating_is_learned_from() -> None:
