@@ -17,10 +17,10 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from ..errors import InputError
+from ..errors import AuditionError, InputError
 from . import runs_page
 from .links import STATIC as STATIC_PATH
-from .security import Gate, Gated
+from .security import FIELD, Gate, Gated
 from .view import STATIC, NotThere, View
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ def create_app(view: View, gate: Gate | None = None) -> Gated:
     gate = gate or Gate()
     app = FastAPI(title="Audition", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.view, app.state.gate = view, gate
+    view.templates.globals[FIELD] = gate.secret
     app.mount(STATIC_PATH, StaticFiles(directory=STATIC), name="static")
     _failures(app, view)
     for part in (runs_page,):
@@ -59,6 +60,9 @@ def _failures(app: FastAPI, view: View) -> None:
     def malformed(request: Request, error: Exception) -> Response:
         return told(request, 404, "This is not here.", "No page has this address.")
 
+    def failed(request: Request, error: Exception) -> Response:
+        return told(request, 503, "That did not work.", str(error))
+
     def store(request: Request, error: Exception) -> Response:
         log.warning("the store did not answer: %s", type(error).__name__)
         return told(
@@ -72,6 +76,7 @@ def _failures(app: FastAPI, view: View) -> None:
     handlers: dict[Any, Any] = {
         NotThere: missing,
         InputError: missing,  # an unknown run, agent or arm
+        AuditionError: failed,
         HTTPException: http,
         RequestValidationError: malformed,
         SQLAlchemyError: store,

@@ -33,6 +33,10 @@ class Links:
         """One page of one visit."""
         return f"{self.agent(run, agent, arm=arm, round=round_)}#page-{page}"
 
+    def note(self, run: str, note: int, part: str = "") -> str:
+        """One note; ``part``: ``delete``."""
+        return self.run(run, f"notes/{note}" + (f"/{part}" if part else ""))
+
 
 def _with(path: str, query: Mapping[str, object]) -> str:
     given = {name: value for name, value in query.items() if value not in (None, "")}

@@ -65,8 +65,7 @@ class Gate:
         return self._refusal(request) or self._entry(request)
 
     def _refusal(self, request: Request) -> Response | None:
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
-        if host not in self.hosts:
+        if _split(f"//{request.headers.get('host', '')}")[0] not in self.hosts:
             return PlainTextResponse("This viewer is not known by that name.\n", 421)
         if request.method not in SAFE and not self._own(request):
             return PlainTextResponse("Only the viewer's own pages may write.\n", 403)
@@ -82,7 +81,8 @@ class Gate:
         if request.method in SAFE and self._holds(request.query_params.get("token", "")):
             # Out of the address, so that it is in no history and no bookmark.
             clean = request.url.remove_query_params("token")
-            response = RedirectResponse(f"{clean.path}?{clean.query}".rstrip("?"), 303)
+            path = f"/{clean.path.lstrip('/')}"  # two slashes would name another host
+            response = RedirectResponse(f"{path}?{clean.query}".rstrip("?"), 303)
             response.set_cookie(COOKIE, self.token, httponly=True, samesite="strict", path="/")
             return response
         return PlainTextResponse("Open the address that audition view printed.\n", 401)
@@ -98,11 +98,20 @@ class Gate:
         if site is not None and site != "same-origin":
             return False
         origin = request.headers.get("origin")
-        return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+        return origin is None or _split(origin)[1] == request.headers.get("host")
 
     def knows(self, given: str) -> bool:
         """Whether a form holds the secret of this viewer's pages."""
         return hmac.compare_digest(given.encode(), self.secret.encode())
+
+
+def _split(address: str) -> tuple[str | None, str]:
+    """Its host without port, and with; None and "" where it is no address at all."""
+    try:
+        parts = urlsplit(address)
+        return parts.hostname, parts.netloc
+    except ValueError:  # such as a bracket that nobody closes
+        return None, ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,9 @@ class Gated:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        bare = scope["method"] == "HEAD"
+        if bare:  # a page answers as to GET; what it says is left out
+            scope = {**scope, "method": "GET"}
         kept = "public, max-age=31536000, immutable" if _versioned(scope["path"]) else "no-store"
 
         async def with_headers(message: Message) -> None:
@@ -124,6 +136,8 @@ class Gated:
                 headers = MutableHeaders(scope=message)
                 for name, value in {**HEADERS, "Cache-Control": kept}.items():
                     headers.setdefault(name, value)
+            elif bare:
+                message = {**message, "body": b""}
             await send(message)
 
         response = self.gate.answer(Request(scope))

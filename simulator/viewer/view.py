@@ -15,6 +15,7 @@ from ..report.wording import DASH, clean, number, wording
 from ..storage.store import Store
 from .index import Index
 from .links import Links
+from .security import FIELD
 from .work import Work
 
 _HERE = Path(__file__).parent
@@ -50,12 +51,13 @@ class View:
         )
         environment.filters |= {
             "clean": clean,
+            "lines": lines,
             "number": _number,
             "short": lambda metric: wording(metric).short,
             "label": lambda metric: wording(metric).label,
             "thousands": lambda value: DASH if value is None else f"{value:,}",
         }
-        environment.globals |= {"DASH": DASH, "version": __version__}
+        environment.globals |= {"DASH": DASH, "version": __version__, FIELD: ""}
         return environment
 
     def render(self, template: str, context: Mapping[str, Any]) -> str:
@@ -63,6 +65,15 @@ class View:
         return self.templates.get_template(template).render(
             {"links": self.links, "store_name": self.store.name, **context}
         )
+
+
+def lines(text: object) -> str:
+    """Text from data of several lines, each made safe to show.
+
+    >>> lines("one\\ntwo\\x1b")
+    'one\\ntwo�'
+    """
+    return "\n".join(clean(line) for line in str(text).split("\n"))
 
 
 def _number(value: float | None, digits: int = 2) -> str:
