@@ -38,7 +38,10 @@ class Index:
         with self.writing() as connection:
             found = connection.execute("PRAGMA user_version").fetchone()[0]
             if found not in (0, LAYOUT):
-                tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+                tables = connection.execute(
+                    "SELECT name FROM sqlite_master WHERE type = 'table' "
+                    "ORDER BY sql LIKE 'CREATE VIRTUAL%' DESC"  # which take others with them
+                )
                 for (name,) in tables.fetchall():
                     if not name.startswith("sqlite_"):
                         connection.execute(f'DROP TABLE IF EXISTS "{name}"')
