@@ -16,7 +16,7 @@ from ..audit.rehearsal import embedded
 from ..calibration.fitted import unseen
 from ..progress import Progress
 from ..world import World
-from . import llm_run, ratings, sessions, slates, slots, taste, traits
+from . import llm_run, memory, ratings, recall, sessions, slates, slots, taste, traits
 from .measures import Measure
 from .slates import Slates
 
@@ -33,10 +33,6 @@ NO_RUN = (
     "(exposures.csv.gz and sessions.csv of source agent4rec)"
 )
 NO_RATINGS = "the data have no held-out ratings"
-MEMORY = (
-    "the behavioural model decides from its running satisfaction and keeps no memories "
-    "(docs/agents.md)"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +92,8 @@ def _tests(
     """By name: why it cannot be made (None: it can), and how it is."""
     held = len(world.split.valid) + len(world.split.test)
     dear = None if cheap else CHAT
-    relevance = dear or (None if world.relevant is not None else NO_RELEVANCE)
+    nobody_knows = None if world.relevant is not None else NO_RELEVANCE
+    relevance = dear or nobody_knows
 
     def against(found: Found) -> Iterable[Measure]:
         assert published is not None
@@ -116,7 +113,8 @@ def _tests(
         "traits": (relevance, of(traits.measure, model)),
         "slots": (relevance, of(slots.measure, model)),
         "sessions": (relevance, of(sessions.measure, published, model)),
-        "memory": (MEMORY if cheap else dear, lambda _: ()),
+        "memory": (relevance, of(memory.measure, published, model)),
+        "retrieval": (nobody_knows, of(recall.measure, model if cheap else None)),
         "llm run": (dear or (None if published is not None else NO_RUN), against),
     }
 

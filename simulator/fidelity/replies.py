@@ -23,6 +23,7 @@ from agents.interface import (
     ConcurrentVisit,
     Floats,
     IntArray,
+    Luck,
     Page,
     ResponseModel,
     Visit,
@@ -63,10 +64,10 @@ def forced(world: World, slates: Slates, draws: int, model: ResponseModel | None
     aligned, watched = np.zeros(shape), np.zeros(shape)
     by_mark, leave = np.zeros((*shape, len(marks))), np.zeros(shape[:2])
     for draw in range(draws):
-        visit = _visit(world, model, draw)
+        visit = opened(world, model, world.luck.varied(draw))
         for number in range(1, slates.pages + 1):
             who = np.flatnonzero(slates.exit_page >= number)
-            answers = _turn(visit, slates.page(number, who))
+            answers = turn(visit, slates.page(number, who))
             aligned[who, number - 1] += answers.aligned
             watched[who, number - 1] += answers.watched
             leave[who, number - 1] += answers.leave
@@ -120,10 +121,10 @@ def _session(
 ) -> pd.DataFrame:
     seen, watched, like = (np.zeros(pages.shape, dtype=np.bool_) for _ in range(3))
     last = np.zeros(len(slates), dtype=np.int64)
-    visit = _visit(world, model, draw)
+    visit = opened(world, model, world.luck.varied(draw))
     who = np.arange(len(slates))
     for page in range(slates.pages):
-        answers = _turn(visit, Page(slates.row[who], pages[who, page], page + 1, 1))
+        answers = turn(visit, Page(slates.row[who], pages[who, page], page + 1, 1))
         seen[who, page] = pages[who, page] != NO_ITEM
         watched[who, page] = answers.watched
         like[who, page] = answers.rating >= world.liked_rating
@@ -155,9 +156,9 @@ def _figures(
     )
 
 
-def _visit(world: World, model: ResponseModel | None, draw: int) -> Visit:
+def opened(world: World, model: ResponseModel | None, luck: Luck) -> Visit:
+    """Sessions of the whole audience with this luck; a chat model is an InputError."""
     model = model or world.response
-    luck = world.luck.varied(draw)
     visit = model.visit(world.audience, world.catalogue, luck, 1)
     if isinstance(visit, ConcurrentVisit):
         raise InputError(
@@ -169,7 +170,8 @@ def _visit(world: World, model: ResponseModel | None, draw: int) -> Visit:
     return visit
 
 
-def _turn(visit: Visit, page: Page) -> Answers:
+def turn(visit: Visit, page: Page) -> Answers:
+    """The answers to one page. Raises AgentError where one of them failed."""
     answers = visit.turn(page)
     bad = [outcome for outcome in answers.outcome if outcome != OK]
     if bad:

@@ -27,10 +27,10 @@ def test_fidelity_measures_what_the_data_allow_and_says_why_not(folder: Path) ->
     done = audition("fidelity", folder / "small.yaml", "--out", folder, "--json")
     assert done.code == 0, done.err
     document = json.loads(done.out)
-    assert {"taste", "ratings", "traits", "slots", "sessions"} <= {
+    assert {"taste", "ratings", "traits", "slots", "sessions", "memory", "retrieval"} <= {
         one["test"] for one in document["measures"]
     }
-    assert set(document["missing"]) == {"memory", "llm run"}
+    assert set(document["missing"]) == {"llm run"}
     assert "no published run" in document["missing"]["llm run"]
     assert (document["agents"], document["left_out"]) == (80, {"agents": 0, "remark": ""})
     written = folder / "small-fidelity"
@@ -45,7 +45,8 @@ def test_why_a_test_cannot_be_made() -> None:
     why = {name: said for name, (said, _) in made(hidden, hidden.response, None, True).items()}
     assert why["taste"] is why["ratings"] is None
     assert all("nothing is held out" in str(why[name]) for name in ("traits", "slots", "sessions"))
-    chat = made(world(), world().response, None, False)
+    chat = dict(made(world(), world().response, None, False))
+    assert chat.pop("retrieval")[0] is None  # it needs no chat model
     assert {said for said, _ in chat.values()} == {CHAT}
 
 
