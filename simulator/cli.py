@@ -410,7 +410,7 @@ def compare(
     scenario that was not run yet is run first."""
     from . import comparing
     from .progress import Progress
-    from .report import terminal_ab
+    from .report import terminal_ab, two_audiences_page
 
     given = overrides or []
     comparing.check_metrics(metrics or [])
@@ -428,11 +428,17 @@ def compare(
         document = comparing.document(
             opened, name, control=control, metrics=metrics or [], slices=slices, cheap=cheap
         )
+    page = None
+    if cheap is not None:
+        _make_folder(out)
+        page = two_audiences_page.write(document, out / name)
     if as_json:
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    else:
-        for block in terminal_ab.blocks(document, every=bool(metrics)):
-            _print(block)
+        return
+    for block in terminal_ab.blocks(document, every=bool(metrics)):
+        _print(block)
+    if page is not None:
+        _print(f"Two audiences: {page}")
 
 
 @app.command()

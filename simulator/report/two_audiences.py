@@ -26,12 +26,7 @@ def blocks(found: Mapping[str, Any], metrics: Sequence[str], at: str) -> Iterato
     """The section ``two_audiences`` of the document, of these ``metrics``; ``at``: the
     intervals' confidence."""
     agents, models = found["agents"], found["models"]
-    order = {metric: place for place, metric in enumerate(metrics)}
-    arms = list(dict.fromkeys(row["arm"] for row in found["comparisons"]))
-    rows = sorted(
-        (row for row in found["comparisons"] if row["metric"] in order),
-        key=lambda row: (arms.index(row["arm"]), order[row["metric"]]),
-    )
+    rows = ordered(found, metrics)
     yield Text.assemble(
         ("Two audiences: ", "bold"),
         f"with the {agents['cheap']:,} agents ({clean(models['cheap'])}) of "
@@ -45,6 +40,16 @@ def blocks(found: Mapping[str, Any], metrics: Sequence[str], at: str) -> Iterato
         yield Text(f"{agents['unmatched']:,} agents are not in {clean(found['with'])}: left out")
     yield _verdicts(rows, at)
     yield _reliance(rows)
+
+
+def ordered(found: Mapping[str, Any], metrics: Sequence[str]) -> list[Row]:
+    """The rows of these ``metrics``, in this order, arm by arm."""
+    order = {metric: place for place, metric in enumerate(metrics)}
+    arms = list(dict.fromkeys(row["arm"] for row in found["comparisons"]))
+    return sorted(
+        (row for row in found["comparisons"] if row["metric"] in order),
+        key=lambda row: (arms.index(row["arm"]), order[row["metric"]]),
+    )
 
 
 def sentence(row: Row, at: str) -> str:

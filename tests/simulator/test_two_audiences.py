@@ -4,6 +4,7 @@ counts, one of many with other settings; the truth is what everybody would do as
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,28 @@ def test_a_plan_needs_a_run_whose_agents_are_to_be_sharpened(folder: Path) -> No
     assert (alone.code, "--with: found alone; allowed: beside --from RUN" in alone.err) == (2, True)
     other = plan(folder, "--from", "few", "--with", "seed")
     assert (other.code, "run seed: seed: found 8" in other.err) == (2, True)
+
+
+def test_a_page_shows_both_and_asks_for_nothing_from_elsewhere(folder: Path) -> None:
+    done = compare(folder, "few", "--with", "cheap")
+    assert done.code == 0, done.err
+    file = folder / "few" / "with-cheap.html"
+    assert str(file) in done.out.replace("\n", "")
+    page = file.read_text(encoding="utf-8")
+    found = section(folder, "few", "--with", "cheap")
+    assert file.read_text(encoding="utf-8") == page
+    metrics = {row["metric"] for row in found["comparisons"]}
+    assert page.count("<svg") == sum(row["low"] is not None for row in found["comparisons"])
+    assert page.count('<tr class="group">') == 2 * len(metrics)
+    assert "60 agents" in page
+    assert "400 agents" in page
+    (primary,) = (row for row in found["comparisons"] if row["role"] == "primary")
+    assert f"{primary['effective']:,}" in page
+    assert not re.search(r"""(src|href)=["']""", page)
+
+
+def test_a_compare_without_another_audience_writes_no_page(folder: Path) -> None:
+    done = compare(folder, "as-few")
+    assert done.code == 0, done.err
+    assert "Two audiences" not in done.out
+    assert not list(folder.glob("as-few/with-*"))
