@@ -7,10 +7,11 @@ from typing import Any
 
 from .wording import DASH, clean, half_width, missing, number, signed, wording
 
-MEANING = (
-    "Grounding: held_out: an agent recognised the items its user truly rated in the held-out "
-    "part and answered those from that rating; recommenders never saw these ratings."
+_MEANING = (
+    "n agent recognised the items its user truly rated in the held-out part and answered those "
+    "from that rating; recommenders never saw these ratings."
 )
+MEANING = f"Grounding: held_out: a{_MEANING}"
 
 _OFF = "--set grounding=none"
 
@@ -62,7 +63,7 @@ def tables(summary: Mapping[str, Any]) -> dict[str, Any] | None:
         groups.setdefault(wording(row["metric"]).short, []).append(_split(row))
     return {
         "option": found["option"],
-        "meaning": MEANING,
+        "meaning": f"A{_MEANING}",
         "rates": [(arm, _rates(rate)) for arm, rate in found["arms"].items()],
         "groups": list(groups.items()),
         "unsplit": _unsplit(found),
