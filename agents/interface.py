@@ -45,7 +45,9 @@ class Catalogue:
 
     ``shown_rating`` (n_items,) is the rating displayed beside an item (the mean of the
     training ratings, NaN where there is none), ``popularity`` (n_items,) its number of
-    training interactions, ``rating_scale`` the lowest and highest rating.
+    training interactions, ``rating_scale`` the lowest and highest rating. ``embedding``
+    (n_items, D): the texts as vectors of unit length; None: agents that need some embed the
+    texts themselves.
     """
 
     title: tuple[str, ...]
@@ -55,6 +57,7 @@ class Catalogue:
     shown_rating: FloatArray
     popularity: IntArray
     rating_scale: tuple[float, float] = (1.0, 5.0)
+    embedding: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.title)

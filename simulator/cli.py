@@ -16,8 +16,10 @@ import typer
 from .errors import AuditionError, InputError
 
 if TYPE_CHECKING:
+    from .progress import Progress
     from .scenario import Scenario
     from .storage.store import Store
+    from .world import World
 
 app = typer.Typer(
     name="audition",
@@ -176,6 +178,7 @@ def fidelity(
     overrides: SetOption = None,
     agents: AgentsOption = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the page goes.")] = OUT,
+    store: StoreOption = STORE,
     as_json: JsonOption = False,
 ) -> None:
     """What the audience shares with real users and with language-model agents."""
@@ -190,6 +193,7 @@ def fidelity(
     _make_folder(out)
     progress = Progress()
     world = without(build(chosen, str(scenario)), progress.say, "fidelity")
+    world = _embedded(world, store, progress)
     command.run(world, out, progress, as_json=as_json)
 
 
@@ -209,6 +213,7 @@ def calibrate(
     ] = None,
     overrides: SetOption = None,
     agents: AgentsOption = None,
+    store: StoreOption = STORE,
 ) -> None:
     """Fit the behavioural model's settings; scored on agents it was not fitted on."""
     from .calibration import command
@@ -223,6 +228,7 @@ def calibrate(
     _find_own_code(scenario)
     progress = Progress()
     world = without(build(chosen, str(scenario)), progress.say, "calibration")
+    world = _embedded(world, store, progress)
     typer.echo(command.run(world, to, out, progress, share))
 
 
@@ -568,6 +574,16 @@ def _make_folder(folder: Path) -> None:
         raise InputError(
             "--out", found=f"{folder} ({error.strerror})", allowed="a folder"
         ) from None
+
+
+def _embedded(world: World, store: str, progress: Progress) -> World:
+    """With the scenario's embedding of items, for which alone the store is opened."""
+    from .embeddings.settle import settle, wanted
+
+    if not wanted(world.scenario):
+        return world
+    with _open(store) as opened:
+        return settle(world, opened, progress)
 
 
 def _open(url: str, *, must_exist: bool = False) -> Store:

@@ -26,6 +26,7 @@ from agents.interface import (
 )
 
 from . import __version__, grounding, profiles, recording
+from .embeddings import settle as embeddings
 from .errors import InputError
 from .evaluation.covariates import means_of
 from .explain import ToldLedger
@@ -73,6 +74,7 @@ def execute(
     if replayed is None:
         _ready(world)
     progress.say(_audience_line(world))
+    world = embeddings.settle(world, store, progress, closed=replayed is not None)
     others = Spent() if member is None else member.spent
     kept = _recorded_tastes(replayed, world) or _tastes_of(member, store, world)
     settled = profiles.settle(world, store, progress, kept, others)
@@ -126,6 +128,7 @@ def resume(
         if replayed is None:
             _ready(world)
         progress.say(f"resuming {name}: {_audience_line(world)}")
+        world = embeddings.settle(world, store, progress, closed=replayed is not None)
         others = Spent() if member is None else member.spent
         kept = _kept_tastes(store, name, world)
         everybody_came = kept is not None and None not in kept
@@ -211,6 +214,10 @@ def identity(scenario: Scenario) -> str:
         del chosen[key]
     if chosen["grounding"] == "none":  # as runs were before there was the option
         del chosen["grounding"]
+    if not embeddings.wanted(scenario):
+        del chosen["agents"]["embedding"]
+    for key in ("batch", "timeout", "attempts", "api_key_env"):
+        chosen["agents"].get("embedding", {}).pop(key, None)
     for key in _CHANGES_NO_ANSWER:
         chosen["agents"]["response"].pop(key, None)
     text = json.dumps([chosen, __version__], sort_keys=True, ensure_ascii=False)
@@ -327,6 +334,7 @@ def _dataset_facts(world: World) -> dict[str, Any]:
         "notes": list(dataset.notes),
         **planted,
         **grounding.facts(world),
+        **embeddings.facts(world),
     }
 
 

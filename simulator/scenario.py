@@ -87,6 +87,13 @@ class ResponseSpec(_OpenSection):
     model: str = "behavioural"
 
 
+class EmbeddingSpec(_OpenSection):
+    """What turns items' texts into vectors: ``tf-idf``, built in, or a ``provider`` of LangChain
+    or a ``class``, with their settings as further keys (docs/agents.md)."""
+
+    provider: str = "tf-idf"
+
+
 class MemorySpec(_Section):
     """What a chat agent gets back from its memory, and how often it reflects (pages)."""
 
@@ -104,6 +111,12 @@ class AgentsSpec(_Section):
     profiles: Literal["derived", "chat"] = "derived"
     response: ResponseSpec = ResponseSpec()
     memory: MemorySpec = MemorySpec()
+    embedding: EmbeddingSpec = EmbeddingSpec()
+
+    @field_validator("embedding", mode="before")
+    @classmethod
+    def _by_name(cls, value: object) -> object:
+        return {"provider": value} if isinstance(value, str) else value
 
 
 class SessionSpec(_Section):

@@ -32,6 +32,7 @@ from .data import readers
 from .data.dataset import Dataset, GivenProfiles, Split
 from .data.split import check as check_split
 from .data.split import split as make_split
+from .embeddings import settle as embeddings
 from .errors import InputError
 from .evaluation.simulated import METRICS, liked_rating
 from .randomness import KeyedLuck, stream
@@ -152,6 +153,7 @@ def check(scenario: Scenario, file: str) -> ResponseModel:
     _check_metrics(scenario, file)
     _check_feedback(scenario, file)
     grounding.check(scenario, response, file)
+    embeddings.check(scenario, response, file)
     return response
 
 

@@ -76,8 +76,8 @@ def learn(
     company: Company | None = None,
     embed_texts: Embed | None = None,
 ) -> Tastes:
-    """The tastes of N users; ``weights`` of genre, decade and text."""
-    embed_texts = embed_texts or _embed
+    """The tastes of N users; ``weights`` of genre, decade and text. Items are embedded by
+    ``embed_texts`` where it is given, else by the catalogue, else by TF-IDF and SVD."""
     n_items = len(catalogue)
     popularity = catalogue.popularity.astype(np.float64)
     everybody = popularity / max(float(popularity.sum()), 1.0)
@@ -90,7 +90,7 @@ def learn(
         items.append(_centred(_shares(labels)))
         choice.append(_log_lift(counted, labels, everybody))
         liking.append((rated @ labels).toarray() / ((plain @ labels).toarray() + SMOOTHING))
-    text = embed_texts(_texts(catalogue)).astype(np.float64)
+    text = _text_vectors(catalogue, embed_texts).astype(np.float64)
     items.append(_centred(text))
     choice.append(counted @ (text - everybody @ text))
     liking.append(rated @ text)
@@ -110,6 +110,12 @@ def learn(
         liking=_standard(liking, items, of_liking, confidence),
         generosity=generosity.astype(np.float32),
     )
+
+
+def _text_vectors(catalogue: Catalogue, embed_texts: Embed | None) -> FloatArray:
+    if embed_texts is None and catalogue.embedding is not None:
+        return catalogue.embedding
+    return (embed_texts or _embed)(item_texts(catalogue))
 
 
 def _embed(texts: Sequence[str]) -> FloatArray:
@@ -174,7 +180,8 @@ def _spread(vectors: Floats, features: Floats) -> Floats:
     return np.asarray(np.where(variance > 1e-12, np.sqrt(np.maximum(variance, 0.0)), 1.0))
 
 
-def _texts(catalogue: Catalogue) -> list[str]:
+def item_texts(catalogue: Catalogue) -> list[str]:
+    """What is embedded of each item: title, text, genres."""
     return [
         " ".join([title, text, *genres])
         for title, text, genres in zip(

@@ -14,6 +14,7 @@ import torch
 from recommenders.interface import Recommender
 
 from ..arms import ArmState, fit, offline
+from ..embeddings import settle as embeddings
 from ..evaluation.simulated import values
 from ..evaluation.study import log
 from ..progress import Progress
@@ -61,7 +62,9 @@ def audit(
     known = world.dataset.utility is not None
     plan = design(base, _best(world, checkpoints, progress), file, truth_known=known)
     name = _played(plan.scenario, file, store, checkpoints, progress)
-    arms = _trained(build(plan.scenario, file), checkpoints)
+    # The audience that was played; what its run embedded is known.
+    settled = embeddings.settle(build(plan.scenario, file), store, Progress(quiet=True))
+    arms = _trained(settled, checkpoints)
     panel = Panel.of(values(log(store, name)))
     found = [
         *_against_itself(plan, panel, store, name, arms, repeats, progress),

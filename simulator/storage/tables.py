@@ -252,6 +252,16 @@ profile_calls = sa.Table(
     sa.Index(None, "key"),
 )
 
+embeddings = sa.Table(
+    "embeddings",  # of texts, by model and text; they belong to no run
+    metadata,
+    sa.Column("model", sa.String(64), primary_key=True),  # SHA-256 of its name and settings
+    sa.Column("text", sa.String(64), primary_key=True),  # SHA-256
+    sa.Column("dimensions", sa.Integer, nullable=False),
+    sa.Column("vector", sa.LargeBinary, nullable=False),  # float32, little-endian
+    sqlite_with_rowid=False,
+)
+
 offline = sa.Table(
     "offline",
     metadata,

@@ -1,0 +1,1 @@
+"""Text as vectors through one small interface: the built-in one, or any of LangChain."""

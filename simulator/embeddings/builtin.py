@@ -1,0 +1,25 @@
+"""The built-in embedding: TF-IDF and its truncated SVD, on this machine, at no cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agents.embedding import embed
+
+from .interface import FloatArray, TextEmbedding
+
+TF_IDF = "tf-idf"
+
+
+class TfIdf(TextEmbedding):
+    """Latent semantic analysis of the texts given (:func:`agents.embedding.embed`). A vector
+    depends on all of them, so none is kept by its text."""
+
+    by_text = False
+
+    def __init__(self, dimensions: int = 64) -> None:
+        self.name = f"{TF_IDF}/{dimensions}"
+        self._dimensions = dimensions
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        return embed(texts, self._dimensions)
