@@ -51,11 +51,35 @@ def locked(engine: sa.Engine, store: str, run: str) -> Iterator[None]:
         hold.close()
 
 
-def _file(database: Path, run: str) -> Generator[bool, None, None]:
+def held(engine: sa.Engine, run: str) -> bool:
+    """Whether a process, this one or another, holds a run; also True where that cannot be
+    known. Nothing is kept from whoever wants the run."""
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            return bool(connection.scalar(_HOLDS, {"key": _key(connection, run)}))
+    if engine.dialect.name != "sqlite" or engine.url.database in (None, "", ":memory:"):
+        return (engine, run) in _HELD
+    path = _path(Path(str(engine.url.database)), run)
+    if not path.exists():
+        return False
+    lock = FileLock(path, fallback_to_soft=False)
+    try:
+        lock.acquire(blocking=False)
+    except (Timeout, OSError):
+        return True
+    lock.release()
+    return False
+
+
+def _path(database: Path, run: str) -> Path:
     name = quote(run, safe=" ")
     if len(name) > _LONGEST_NAME:
         name = hashlib.sha256(run.encode()).hexdigest()
-    path = database.with_name(f"{database.name}.{name}.lock")
+    return database.with_name(f"{database.name}.{name}.lock")
+
+
+def _file(database: Path, run: str) -> Generator[bool, None, None]:
+    path = _path(database, run)
     lock = FileLock(path, fallback_to_soft=False)
     try:
         lock.acquire(blocking=False)
@@ -79,9 +103,7 @@ def _file(database: Path, run: str) -> Generator[bool, None, None]:
 def _advisory(engine: sa.Engine, run: str) -> Generator[bool, None, None]:
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     with connection:
-        where = "/".join(connection.execute(_WHERE).one())
-        digest = hashlib.sha256(f"audition/{where}/{run}".encode()).digest()
-        key = {"key": int.from_bytes(digest[:8], "big", signed=True)}
+        key = {"key": _key(connection, run)}
         deadline = time.monotonic() + _PATIENCE
         while not (got := connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), key)):
             if time.monotonic() > deadline:
@@ -94,7 +116,20 @@ def _advisory(engine: sa.Engine, run: str) -> Generator[bool, None, None]:
                 connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), key)
 
 
+def _key(connection: sa.Connection, run: str) -> int:
+    where = "/".join(connection.execute(_WHERE).one())
+    digest = hashlib.sha256(f"audition/{where}/{run}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
 _WHERE = sa.text("SELECT current_database(), current_schema()")
+
+_HOLDS = sa.text(
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "AND (classid::bigint << 32 | objid::bigint) = :key"
+)
+"""A key is kept as two unsigned halves."""
 
 
 def _here(engine: sa.Engine, run: str) -> Generator[bool, None, None]:

@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
 from .. import __version__
 from ..report.wording import DASH, clean, number, wording
 from ..storage.store import Store
 from .index import Index
 from .links import Links
+from .live import Feeds
 from .security import FIELD
 from .work import Work
 
@@ -40,10 +41,16 @@ class View:
         return Work(self.store, self.index)
 
     @cached_property
+    def feeds(self) -> Feeds:
+        """How far running runs are."""
+        return Feeds(self.store)
+
+    @cached_property
     def templates(self) -> Environment:
         """Text is escaped, a name that is not given is an error."""
+        reports = PrefixLoader({"report": FileSystemLoader(_HERE.parent / "report")})
         environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
+            loader=ChoiceLoader([FileSystemLoader(_HERE / "templates"), reports]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
