@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from simulator.arms import ArmState, fit
+from simulator.audit import telling
 from simulator.audit.rehearsal import rehearse
 from simulator.audit.state import state
 from simulator.evaluation.simulated import METRICS, values
@@ -219,6 +222,17 @@ def test_the_page_holds_all_it_needs_and_every_control(audits: Audits) -> None:
             assert control["question"].replace("'", "&#39;") in text
     figures = {path.stem for path in (audits.folder / "known-audit" / "figures").iterdir()}
     assert figures == {"dose_response", "slots", "truth"}
+
+
+def test_grounding_is_named_on_the_page_and_the_terminal(audits: Audits) -> None:
+    plain = audits.document("known-audit")
+    assert plain["scenario"]["grounding"] == "none"
+    for option in ("none", "held_out"):
+        document = {**plain, "scenario": {**plain["scenario"], "grounding": option}}
+        console = Console(width=300, file=io.StringIO(), record=True)
+        console.print(telling.render(document))
+        for text in (telling.page(document, []), console.export_text()):
+            assert (", grounding: held_out" in text) == (option == "held_out")
 
 
 @pytest.mark.parametrize(
