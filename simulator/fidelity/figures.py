@@ -177,7 +177,7 @@ def _exits(document: Mapping[str, Any]) -> Iterator[Drawing]:
     pens = [OURS, Pen("published", TRUTH, style.readable(TRUTH), "s")]
     fig, ax = style.panel(
         "Leaving, page by page",
-        f"Of those on the page; {100 * document['confidence']:g} % interval of the published share",
+        "Of those on the page; 95 % interval of the published share",
         labels_right=[pen.name for pen in pens],
     )
     at = list(range(1, len(rows) + 1))
@@ -207,7 +207,7 @@ def _calibration(document: Mapping[str, Any]) -> Iterator[Drawing]:
     pens = list(style.pens(dict.fromkeys(kinds, "")).values())
     fig, ax = style.panel(
         "Chance said, and how often it happened",
-        "Items of the published run by tenth of the chance; area: how many",
+        "Items by tenth of the chance said; area: how many",
     )
     ax.plot([0, 1], [0, 1], color="#9AA3AD", lw=1, ls="--")
     most = max(row["n"] for row in rows)

@@ -76,6 +76,15 @@ class Section:
     notes: tuple[str, ...]
 
     @property
+    def title(self) -> str:
+        """The test's name as a heading.
+
+        >>> Section("llm run", "", (), (), ()).title, Section("taste", "", (), (), ()).title
+        ('LLM run', 'Taste')
+        """
+        return "LLM run" if self.test == "llm run" else self.test[:1].upper() + self.test[1:]
+
+    @property
     def rest(self) -> int:
         """How many figures only ``more`` has."""
         return sum(len(group.rows) for table in self.more for group in table.groups)

@@ -53,7 +53,7 @@ def render(document: Mapping[str, Any]) -> RenderableType:
 
 
 def _told(section: Section) -> Iterator[RenderableType]:
-    yield Text.assemble((clean(section.test), "bold"), f"  {clean(section.question)}")
+    yield Text.assemble((clean(section.title), "bold"), f"  {clean(section.question)}")
     for found in section.tables:
         table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
         table.add_column("", min_width=24)
