@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,42 +10,12 @@ import pytest
 
 from simulator.evaluation.simulated import METRICS
 from simulator.evaluation.study import read
-from simulator.progress import Progress
-from simulator.run import execute
-from simulator.scenario import load
 from simulator.storage import queries
 from simulator.storage.store import Store
 from simulator.viewer import session_batches, session_index
 from simulator.viewer.index import Index
 
 from ..storage import sample
-
-SMALL = ("dataset.users=80", "dataset.items=200", "agents.count=16")
-TWO_ARMS = "arms=[{name: Popularity, recommender: popularity}, {name: EASE, recommender: ease}]"
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A run of two rounds, a scripted one with texts, and one by hand with a failed session."""
-    folder = tmp_path_factory.mktemp("index")
-    with Store.open(folder / "runs.db") as opened:
-        for scenario, more in (
-            ("quickstart", ("rounds=2", TWO_ARMS)),
-            ("chat", ("agents.response.provider=scripted", "agents.response.name=behavioural")),
-        ):
-            execute(
-                load(Path(scenario), [*SMALL, *more]),
-                scenario,
-                opened,
-                name=None,
-                checkpoints=folder / "checkpoints",
-                progress=Progress(quiet=True),
-            )
-        run = sample.begin(opened)
-        for position, name in enumerate(("A", "B")):
-            sample.play(opened, sample.add_arm(opened, run, position, name))
-        opened.end_run(run, status="finished")
-        yield opened
 
 
 @pytest.fixture
@@ -70,20 +39,20 @@ def _indexed(index: Index, store: Store, run: str) -> pd.DataFrame:
 @pytest.mark.parametrize("run", ["quickstart", "chat", "try"])
 @pytest.mark.parametrize("size", [7, 2_000])
 def test_every_value_is_that_of_the_commands(
-    store: Store, index: Index, run: str, size: int, monkeypatch: pytest.MonkeyPatch
+    played: Store, index: Index, run: str, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session_batches, "SESSIONS", size)
     monkeypatch.setattr(session_batches, "SPARSE", 3)
     monkeypatch.setattr(session_index, "PART", 16)
-    session_index.update(store, index, run)
-    study = read(store, run)
+    session_index.update(played, index, run)
+    study = read(played, run)
     wanted = study.values.astype({"arm": str}).sort_values(
         ["arm", "round", "agent"], ignore_index=True
     )
     ended = study.sessions.astype({"arm": str}).sort_values(
         ["arm", "round", "agent"], ignore_index=True
     )
-    found = _indexed(index, store, run)
+    found = _indexed(index, played, run)
     assert len(wanted) == len(found) > 0
     for name in ("arm", "round", "agent", "failed"):
         assert found[name].tolist() == wanted[name].tolist(), name
@@ -92,16 +61,16 @@ def test_every_value_is_that_of_the_commands(
     for name in ("exit_page", "shown", "watched", "liked", "censored"):
         assert found[name].tolist() == ended[name].tolist(), name
     np.testing.assert_array_equal(found["satisfaction"], ended["satisfaction"])
-    people = queries.agents(store, run).set_index("agent")
+    people = queries.agents(played, run).set_index("agent")
     for name in session_batches.TRAITS:
         assert found[name].tolist() == people.loc[found["agent"], name].tolist()
 
 
 def test_what_was_read_in_pieces_as_it_ended_is_the_same(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    played: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     once, often = Index(tmp_path / "1.view"), Index(tmp_path / "2.view")
-    session_index.update(store, once, "quickstart")
+    session_index.update(played, once, "quickstart")
     every = session_batches.keys
     rounds = []
     for last in (1, 1, 2):  # the first round, nothing new, the second round
@@ -109,26 +78,26 @@ def test_what_was_read_in_pieces_as_it_ended_is_the_same(
             session_batches, "keys",
             lambda store, arm, last=last: every(store, arm).query(f"round <= {last}"),
         )  # fmt: skip
-        session_index.update(store, often, "quickstart")
-        rounds.append(len(_indexed(often, store, "quickstart")))
+        session_index.update(played, often, "quickstart")
+        rounds.append(len(_indexed(often, played, "quickstart")))
     assert rounds[0] == rounds[1] == rounds[2] / 2
     pd.testing.assert_frame_equal(
-        _indexed(once, store, "quickstart"), _indexed(often, store, "quickstart")
+        _indexed(once, played, "quickstart"), _indexed(often, played, "quickstart")
     )
-    repeats = _indexed(often, store, "quickstart").query("round == 2")["repeat_rate"]
+    repeats = _indexed(often, played, "quickstart").query("round == 2")["repeat_rate"]
     assert repeats.to_numpy().max() > 0, "an earlier round counts"
 
 
-def test_items_and_texts_lead_to_their_sessions(store: Store, index: Index) -> None:
-    session_index.update(store, index, "chat")
-    now = session_index.standing(index, queries.run(store, "chat"))
+def test_items_and_texts_lead_to_their_sessions(played: Store, index: Index) -> None:
+    session_index.update(played, index, "chat")
+    now = session_index.standing(index, queries.run(played, "chat"))
     assert now is not None
     sessions = pd.DataFrame(
         {n: session_index.column(index, now.id, n) for n in ("arm_id", "round", "agent")}
     )
-    arms = queries.arms(store, "chat")
+    arms = queries.arms(played, "chat")
     names = dict(zip(arms["arm_id"], arms["arm"].astype(str), strict=True))
-    shown = queries.exposures(store, "chat")
+    shown = queries.exposures(played, "chat")
     seen = shown[shown["watched"].fillna(False).astype(bool)]
     item = int(seen["item"].mode()[0])
     rows = np.concatenate(
@@ -143,9 +112,9 @@ def test_items_and_texts_lead_to_their_sessions(store: Store, index: Index) -> N
     right = seen.loc[seen["item"] == item, ["arm", "round", "agent"]]
     assert found == {(str(a), r, g) for a, r, g in right.itertuples(index=False)}
     kept = {text for (text,) in index.connection.execute("SELECT text FROM texts")}
-    pages, interviews = queries.pages(store, "chat"), queries.interviews(store, "chat")
+    pages, interviews = queries.pages(played, "chat"), queries.interviews(played, "chat")
     said = {*pages["reason"], *pages["feeling"], *interviews["reason"], *shown["reason"]}
-    said |= {*queries.memories(store, "chat")["text"]}
+    said |= {*queries.memories(played, "chat")["text"]}
     assert {text for text in said if text} <= kept
 
 
@@ -176,10 +145,10 @@ def test_a_stamp_is_given_when_the_run_has_ended(tmp_path: Path, index: Index) -
     assert ended.stamp.startswith("finished ")
 
 
-def test_an_index_of_another_layout_is_emptied(store: Store, index: Index) -> None:
-    session_index.update(store, index, "try")
+def test_an_index_of_another_layout_is_emptied(played: Store, index: Index) -> None:
+    session_index.update(played, index, "try")
     index.connection.execute("PRAGMA user_version = 999")
     again = Index(index.file)
-    assert session_index.standing(again, queries.run(store, "try")) is None
-    session_index.update(store, again, "try")
-    assert len(_indexed(again, store, "try")) == 6
+    assert session_index.standing(again, queries.run(played, "try")) is None
+    session_index.update(played, again, "try")
+    assert len(_indexed(again, played, "try")) == 6
