@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +14,7 @@ import numpy as np
 import pytest
 
 from agents.response.taste import item_texts
+from simulator.cli import _embedded
 from simulator.embeddings.interface import unit
 from simulator.embeddings.settle import settle
 from simulator.errors import AuditionError
@@ -24,7 +30,12 @@ from ..command import audition
 from .server import EmbeddingServer, Sent, fine, vector
 
 QUIET = Progress(quiet=True)
-SMALL = ["agents.count=5", "session.max_pages=2", "evaluation.cutoff=5"]
+SMALL = [
+    "agents.count=5",
+    "session.max_pages=2",
+    "evaluation.cutoff=5",
+    "arms=[{name: Popularity, recommender: popularity}, {name: Random, recommender: random}]",
+]
 
 
 def settings(server: EmbeddingServer, **more: Any) -> list[str]:
@@ -69,6 +80,44 @@ def test_whoever_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
         whole = settle(world(server, batch=10), store, QUIET).catalogue
         assert not kept & set(server.texts[before:])
         assert len(kept) + len(server.texts[before:]) == len(set(item_texts(whole)))
+
+
+def test_whoever_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    killed = threading.Event()
+
+    def answer(number: int, body: dict[str, Any]) -> Sent:
+        if number > 6:
+            killed.wait()
+        return fine(number, body)
+
+    with EmbeddingServer(answer) as server:
+        sets = [part for text in settings(server, batch=5) for part in ("--set", text)]
+        place = ["--store", str(tmp_path / "runs.db"), "--out", str(tmp_path)]
+        command = [sys.executable, "-m", "simulator", "run", "quickstart", *sets, *place]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            while len(server.bodies) < 7 and process.poll() is None:
+                time.sleep(0.01)
+            process.kill()
+        killed.set()
+        assert process.returncode == -signal.SIGKILL
+        before = len(server.texts)
+        with Store.open(tmp_path / "runs.db") as store:
+            whole = settle(world(server, batch=5), store, QUIET).catalogue
+        every = len(set(item_texts(whole)))
+        # At most the batch that was on its way is sent again.
+        assert before < every <= len(server.texts) <= every + 5
+
+
+def test_calibration_and_fidelity_find_what_a_run_embedded(tmp_path: Path) -> None:
+    with EmbeddingServer() as server:
+        place = str(tmp_path / "runs.db")
+        with Store.open(place) as store:
+            settled = settle(world(server), store, QUIET)
+        asked = len(server.bodies)
+        again = _embedded(world(server), place, QUIET)
+        assert again.catalogue.embedding is not None
+        np.testing.assert_array_equal(again.catalogue.embedding, settled.catalogue.embedding)
+        assert len(server.bodies) == asked
 
 
 def test_the_canary_is_not_embedded(tmp_path: Path) -> None:
