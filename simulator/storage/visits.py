@@ -114,17 +114,28 @@ def begun(store: Store, run: Run, number: int) -> list[tuple[str, int]]:
 
 
 def beside(
-    store: Store, run: Run, number: int, arm: str, round_: int
+    store: Store, run: Run, number: int, arm: str, round_: int, also: str | None = None
 ) -> tuple[int | None, int | None]:
-    """The agents before and after this one among those who visited ``arm`` in that round."""
-    c, a = tables.pages.c, tables.arms.c
-    arm_id = sa.select(a.id).where(a.run_id == run.id, a.name == arm).scalar_subquery()
-    there = (c.arm_id == arm_id, c.round == round_, c.page == 1)
-    before = sa.select(sa.func.max(c.agent)).where(*there, c.agent < number).scalar_subquery()
-    after = sa.select(sa.func.min(c.agent)).where(*there, c.agent > number).scalar_subquery()
+    """The agents before and after this one among those who visited ``arm`` (and ``also``) in
+    that round."""
+    first = tables.pages.alias()
+    query = sa.select(first.c.agent).select_from(first).where(*_there(first, run, arm, round_))
+    if also is not None:
+        other = tables.pages.alias()
+        same = (other.c.agent == first.c.agent, *_there(other, run, also, round_))
+        query = query.where(sa.exists(sa.select(other.c.agent).where(*same)))
+    agent = first.c.agent
     with store.engine.connect() as connection:
-        found = connection.execute(sa.select(before.label("before"), after.label("after"))).one()
-    return found.before, found.after
+        before = query.where(agent < number).order_by(agent.desc()).limit(1)
+        after = query.where(agent > number).order_by(agent).limit(1)
+        return connection.scalar(before), connection.scalar(after)
+
+
+def _there(pages: Any, run: Run, arm: str, round_: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """Of everybody who visited an arm there is a first page."""
+    a, c = tables.arms.c, pages.c
+    arm_id = sa.select(a.id).where(a.run_id == run.id, a.name == arm).scalar_subquery()
+    return c.arm_id == arm_id, c.round == round_, c.page == 1
 
 
 class _Look:
