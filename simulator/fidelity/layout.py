@@ -17,6 +17,7 @@ QUESTIONS = {
     "slots": "Is what is watched a matter of the item or of its place?",
     "sessions": "When do agents leave, and does relevance satisfy them?",
     "memory": "Does an agent use what it saw before?",
+    "retrieval": "Does a memory with many entries give back the one that matters?",
     "llm run": "Does it answer a published run's pages as its language model did?",
 }
 
