@@ -1,8 +1,9 @@
 """A run as tidy files, the same bytes for the same run.
 
 Neither run ids nor times of day are written, and rows and columns have one order. Every
-frame but ``timings`` is a function of the scenario, the seed and, with a chat model, its
-replies: two runs can be compared byte by byte.
+frame but ``timings`` and ``notes`` is a function of the scenario, the seed and, with a chat
+model, its replies: two runs can be compared byte by byte. ``notes`` holds what people said
+about pages, and when; it is empty where nobody said anything.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 from ..errors import InputError
-from . import queries
+from . import person_notes, queries
 from .plain import to_json
 from .store import Store
 
@@ -44,8 +45,10 @@ FRAMES: dict[str, Callable[[Store, str | None], pd.DataFrame]] = {
     "offline": queries.offline,
     "steps": queries.steps,
     "timings": _timings,
+    "notes": person_notes.frame,
 }
-"""What is exported, by file name; ``timings`` alone tells of the machine."""
+"""What is exported, by file name; ``timings`` alone tells of the machine, ``notes`` of the
+people who looked."""
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

@@ -285,3 +285,18 @@ steps = sa.Table(
     sa.Column("satisfaction", sa.Float),
     sqlite_with_rowid=False,
 )
+
+notes = sa.Table(
+    "notes",  # of people, about pages
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("arm_id", sa.Integer, sa.ForeignKey("arms.id"), nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("agent", sa.Integer, nullable=False),
+    sa.Column("page", sa.Integer, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("written_at", sa.Text, nullable=False),  # ISO 8601, UTC
+    sa.Index(None, "arm_id", "agent"),
+)

@@ -14,7 +14,7 @@ from agents.interface import OK
 from agents.response.question import REPAIRED
 
 from ..errors import InputError
-from ..storage import queries, visits
+from ..storage import person_notes, queries, visits
 from ..transcript import transcript
 from ..transcript_calls import calls_of
 from ..transcript_markdown import markdown
@@ -89,6 +89,7 @@ def context(
     calls = calls_of(view.store, run.name, agent, chosen[0], round=chosen[1])
     (visit,) = document["visits"]
     out |= {"before": before, "after": after, "visit": told(visit, calls)}
+    out["noted"] = person_notes.by_page(view.store, run.name, agent)
     return {**out, "who": document["agent"], "asked": document["run"]}
 
 

@@ -22,6 +22,9 @@ from .work import Work
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
 
+LONG = 2_000
+"""Characters of one text on a page that has many."""
+
 
 class NotThere(Exception):
     """What was asked for does not exist; the text says what, for the page that says so."""
@@ -59,6 +62,7 @@ class View:
         environment.filters |= {
             "clean": clean,
             "lines": lines,
+            "cut": cut,
             "number": _number,
             "short": lambda metric: wording(metric).short,
             "label": lambda metric: wording(metric).label,
@@ -81,6 +85,19 @@ def lines(text: object) -> str:
     'one\\ntwo�'
     """
     return "\n".join(clean(line) for line in str(text).split("\n"))
+
+
+def cut(text: object, most: int = LONG) -> str:
+    """Text from data for a page, safe to show and no longer than ``most`` characters; what was
+    cut is said. Downloads hold it whole.
+
+    >>> cut("a" * 5, most=3)
+    'aaa… (5 characters in all)'
+    """
+    whole = str(text)
+    if len(whole) <= most:
+        return lines(whole)
+    return f"{lines(whole[:most])}… ({len(whole):,} characters in all)"
 
 
 def _number(value: float | None, digits: int = 2) -> str:
