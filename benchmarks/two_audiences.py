@@ -3,6 +3,8 @@
     python -m benchmarks.two_audiences known [--repeats N] [--rho R]
     AUDITION_DATA=... python -m benchmarks.two_audiences chatgpt [--set KEY=VALUE ...]
         [--agents all|tune|check] [--draws N] [--checkpoints DIR]
+    AUDITION_DATA=... python -m benchmarks.two_audiences sessions [--set KEY=VALUE ...]
+        [--repeats N] [--draws N] [--checkpoints DIR]
 
 ``known``: experiments with a known truth, drawn with a given correlation and shape: how often
 the interval of each method holds it, and how many expensive agents alone would do as well.
@@ -13,6 +15,11 @@ of several (a cheap agent may come as often as one likes). Of each metric: the c
 agent, what that is worth by theory for 100 agents of 1,000, and what it was worth in repeated
 draws of 100 of the published agents, measured against the mean of all of them. Then the
 ceiling: one visit of the behavioural model, foretold by the mean of its own other visits.
+
+``sessions``: how often intervals hold a known truth where the values are those of sessions and not
+of a formula. Expensive: the published gpt-3.5 agents (levels), and the preset gpt-3.5-agent4rec
+(levels and differences), one visit an agent; cheap: the behavioural model of ``--set``, the mean
+of its visits. Agents are drawn with replacement, so that the truth is the mean of the whole table.
 """
 
 from __future__ import annotations
@@ -221,6 +228,71 @@ def ceilings(ours: dict[str, Draws]) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
+@dataclass(frozen=True)
+class Held:
+    """How often each interval held the truth; ``worth``: the expensive agents that would be as
+    narrow alone, over n (by squared mean widths), NaN where no agent differs from another."""
+
+    ours: Rate
+    alone: Rate
+    worth: float
+    rho: float
+
+
+def held(y: Floats, f: Floats, n: int, everybody: int, repeats: int) -> Held:
+    """Samples of ``everybody`` agents, the first ``n`` of them expensive, from a population of
+    agents: ``y`` (draws, agents) visits of the expensive audience, of which an agent shows one at
+    random, ``f`` (agents,) of the cheap one. Agents without a value are no part of it."""
+    known = ~np.isnan(f) & ~np.isnan(y).any(axis=0)
+    y, f = y[:, known], f[known]
+    rng, truth = stream(7, "sessions", n, everybody), float(y.mean())
+    flags: dict[str, list[bool]] = {"ours": [], "alone": []}
+    width = {"ours": 0.0, "alone": 0.0}
+    for _ in range(repeats):
+        who = rng.integers(y.shape[1], size=everybody)
+        some = np.full(everybody, np.nan)
+        some[:n] = y[rng.integers(len(y), size=n), who[:n]]
+        found = combine(some, f[who])
+        for name, one in (("ours", found.estimated), ("alone", found.alone)):
+            flags[name].append(bool(one.low <= truth <= one.high))
+            width[name] += one.high - one.low
+    rates = {name: Rate.of(each, 0.95) for name, each in flags.items()}
+    rho = float(np.mean([_correlation(visit, f) for visit in y]))
+    worth = (width["alone"] / width["ours"]) ** 2 if width["ours"] > 0 else np.nan
+    return Held(**rates, worth=worth, rho=rho)
+
+
+def sessions(overrides: Sequence[str], draws: int, repeats: int, folder: Path) -> pd.DataFrame:
+    """A row for each audience, metric and size."""
+    ours = cheap(overrides, draws, folder)
+    preset = cheap(["agents.response.preset=gpt-3.5-agent4rec", "luck=1000"], draws, folder)
+    real = published()
+    rows = []
+    for metric, what in itertools.product(METRICS, ("published", "level", "difference")):
+        f = _mean(ours["LightGCN"][metric])
+        y = preset["LightGCN"][metric]
+        if what == "published":
+            some = real[metric].dropna()
+            y, f = some.to_numpy()[None], f[some.index.to_numpy()]
+        elif what == "difference":
+            y = y - preset["Pop"][metric]
+            f = _mean(ours["LightGCN"][metric] - ours["Pop"][metric])
+        for n in (30, FEW):
+            found = held(y, f, n, MANY, repeats)
+            rows.append(
+                {
+                    "metric": metric,
+                    "expensive": what,
+                    "n": n,
+                    "held": found.ours.share,
+                    "alone": found.alone.share,
+                    "rho": found.rho,
+                    "worth": found.worth,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
 def _mean(visits: Floats) -> Floats:
     """(agents,) over those of (draws, agents) visits that have a value; NaN without any."""
     there = ~np.isnan(visits)
@@ -237,7 +309,7 @@ def _correlation(y: Floats, f: Floats) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=("known", "chatgpt"))
+    parser.add_argument("what", choices=("known", "chatgpt", "sessions"))
     parser.add_argument("--repeats", type=int, default=2000)
     parser.add_argument("--rho", type=float, help="only this correlation, of normal values")
     parser.add_argument("--draws", type=int, default=40)
@@ -249,6 +321,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         known(options.repeats, options.rho)
         return
     pd.set_option("display.width", 160, "display.float_format", "{:.3f}".format)
+    if options.what == "sessions":
+        band = Rate.of([True] * options.repeats, 0.95).band
+        print(f"{options.repeats} samples a line; band {band[0]:.3f} to {band[1]:.3f}")
+        found = sessions(options.set, options.draws, options.repeats, options.checkpoints)
+        print(found.to_string(index=False))
+        return
     theirs = published()
     tuned = theirs.index < TUNED_ON
     theirs = {"all": theirs, "tune": theirs[tuned], "check": theirs[~tuned]}[options.agents]
