@@ -21,6 +21,10 @@ class Links:
     def runs(self) -> str:
         return "/"
 
+    def runs_table(self, seen: str) -> str:
+        """The table of runs alone, if it is not as it was ``seen``."""
+        return _with("/partial/runs", {"seen": seen})
+
     def run(self, run: str, part: str = "", **query: object) -> str:
         """A page of a run: "" its overview; ``agents``, ``movers``, ``notes``, ..."""
         return _with(f"/runs/{quote(run, safe='')}" + (f"/{part}" if part else ""), query)

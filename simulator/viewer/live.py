@@ -11,7 +11,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -34,7 +35,6 @@ SETTLING = 10.0
 """Seconds in which a run that begins may not hold its lock yet."""
 
 _CALLS_AT_ONCE, _CALLS_SECONDS = 20_000, 0.25
-_OPEN = "playing"
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,6 @@ class Feed:
 
     store: Store
     name: str
-    pause: float = PAUSE
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _over: dict[tuple[int, int], ArmNow] = field(default_factory=dict)
@@ -125,7 +124,7 @@ class Feed:
                 started = time.monotonic()
                 self._now = self._count(run)
                 took = time.monotonic() - started
-                self._fresh_until = started + max(self.pause, took / SHARE)
+                self._fresh_until = started + max(PAUSE, took / SHARE)
             if self._now.status != run.status:  # it has ended since
                 self._now = self._count(run)
             return self._now
@@ -143,7 +142,7 @@ class Feed:
         size = (run.scenario.get("agents") or {}).get("count")
         now = Now(
             status=run.status,
-            alive=run.status != "running" or alive(self.store, run),
+            alive=run.status != "running" or alive(self.store, run.name, run.created_at),
             arms=tuple(sorted(shown, key=lambda one: one.round)),
             of=size if isinstance(size, int) and not early else None,
             waiting=max(planned - len(shown), 0),
@@ -229,7 +228,7 @@ class Feed:
             return now
         pace, rate = (now.pages - pages) / took, (now.done - done) / took
         left = None if now.total is None or rate <= 0 else max(now.total - now.done, 0) / rate
-        return Now(**{**vars(now), "pace": pace, "left": left})
+        return replace(now, pace=pace, left=left)
 
 
 class Feeds:
@@ -250,14 +249,12 @@ class Feeds:
         return now
 
 
-def alive(store: Store, run: Run) -> bool:
+def alive(store: Store, name: str, created_at: str) -> bool:
     """Whether a run that is ``running`` has a process: one that was killed holds no lock."""
-    return _age(run.created_at) < SETTLING or held(store.engine, run.name)
+    return _age(created_at) < SETTLING or held(store.engine, name)
 
 
 def _age(iso: str) -> float:
-    from datetime import UTC, datetime
-
     try:
         return (datetime.now(UTC) - datetime.fromisoformat(iso)).total_seconds()
     except ValueError:
@@ -267,4 +264,4 @@ def _age(iso: str) -> float:
 def stopped(store: Store, study: Study) -> bool:
     """Whether the study says that it runs, but nobody plays it any more."""
     running = [run for run in study.members if run.status == "running"]
-    return bool(running) and not any(alive(store, run) for run in running)
+    return bool(running) and not any(alive(store, run.name, run.created_at) for run in running)
