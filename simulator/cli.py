@@ -452,26 +452,33 @@ def transcript(
     run: RunArgument,
     agent: Annotated[int, typer.Option("--agent", metavar="ID", help="The agent's number.")],
     arm: Annotated[str | None, typer.Option("--arm", help="One arm only.")] = None,
+    page: Annotated[int | None, typer.Option("--page", min=1, help="One page only.")] = None,
     store: StoreOption = STORE,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Also every call: prompt, reply, cost, what failed.")
     ] = False,
+    pager: Annotated[
+        bool, typer.Option("--pager/--no-pager", help="At a terminal, page by page.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """One agent's whole visit: what it saw, thought, watched, rated, and why it left."""
-    from . import explain, transcript_calls
+    from . import explain, paging, transcript_calls
     from . import transcript as writer
 
     with _open(store, must_exist=True) as opened:
         document = writer.transcript(opened, run, agent, arm)
+        if page is not None:
+            document = writer.only(document, page)
         if verbose:
-            document["calls"] = transcript_calls.calls_of(opened, run, agent, arm)
+            document["calls"] = transcript_calls.calls_of(opened, run, agent, arm, page=page)
     if as_json:
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    _print(writer.render(document))
+    parts = [writer.render(document)]
     if verbose:
-        _print(explain.render(document["calls"]))
+        parts.append(explain.render(document["calls"]))
+    paging.show(parts, pager=pager)
 
 
 @app.command()

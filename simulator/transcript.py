@@ -13,6 +13,7 @@ from agents import memory
 from agents.interface import OK, MemoryEntry
 from agents.persona import ACTIVITY, CONFORMITY, DIVERSITY
 
+from .errors import InputError
 from .evaluation import grounding
 from .storage import queries
 from .storage import visits as looking
@@ -21,7 +22,7 @@ from .storage.store import Store
 from .storage.visits import Row
 from .transcript_text import render
 
-__all__ = ["render", "transcript"]
+__all__ = ["only", "render", "transcript"]
 
 Rows = Sequence[Row]
 
@@ -66,6 +67,27 @@ def transcript(
         "visits": visits,
     }
     return dict(plain(document))
+
+
+def only(document: dict[str, Any], page: int) -> dict[str, Any]:
+    """A transcript with one page of its visits; those that did not come so far are left out.
+    InputError, naming the pages there are, where none did."""
+    visits = [
+        {**visit, "pages": pages}
+        for visit in document["visits"]
+        if (pages := [one for one in visit["pages"] if one["page"] == page])
+    ]
+    if not visits:
+        seen = max(
+            (one["page"] for visit in document["visits"] for one in visit["pages"]), default=0
+        )
+        raise InputError(
+            f"agent {document['agent']['agent']}",
+            key="page",
+            found=str(page),
+            allowed=f"1 to {seen}" if seen else "it has seen no page",
+        )
+    return {**document, "visits": visits}
 
 
 def _profile(row: Row) -> dict[str, Any]:

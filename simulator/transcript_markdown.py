@@ -11,6 +11,7 @@ from typing import Any
 
 from agents.interface import OK
 
+from .report.grounding import beside
 from .report.wording import DASH, clean, number
 
 _MARKS = re.compile(r"[\\`*_{}\[\]()#+\-.!|~>=^$]")
@@ -43,7 +44,8 @@ def _who(document: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"User {escaped(agent['user_id'])} of run {escaped(run['name'])}, seed {run['seed']}, "
-        f"answers by {escaped(response.get('name') or response.get('model', DASH))}."
+        f"answers by {escaped(response.get('name') or response.get('model', DASH))}"
+        f"{escaped(beside(run))}."
     )
     yield ""
     for name, trait in agent["traits"].items():
@@ -87,7 +89,8 @@ def _item(item: Mapping[str, Any], ok: bool) -> str:
     about = ", ".join([*year, *(escaped(genre) for genre in item["genres"])])
     title = f"**{escaped(item['title']) or 'item ' + str(item['item'])}**"
     said = [f"“{escaped(text)}”" for text in (item["reason"], item["feeling"]) if text and ok]
-    known = ["✓ held out"] if item["relevant"] else []
+    recognised = ", recognised" if item["recognised"] else ""
+    known = [f"✓ held out{recognised}"] if item["relevant"] else []
     cell = "; ".join([title, *([about] if about else []), *known, *said])
     rating = DASH if item["rating"] is None else f"{item['rating']:g}"
     watched = {True: "yes", False: "no", None: DASH}[item["watched"]]

@@ -38,8 +38,10 @@ def page(
 ) -> HTMLResponse:
     view: View = request.app.state.view
     shown = context(view, run, agent, arm, round_, page=page, kind=kind, attempt=attempt)
-    part = request.headers.get("hx-request") == "true"
-    return HTMLResponse(view.render("calls_text.html.j2" if part else "calls.html.j2", shown))
+    asked = request.headers
+    part = asked.get("hx-request") and not asked.get("hx-history-restore-request")
+    text = view.render("calls_text.html.j2" if part else "calls.html.j2", shown)
+    return HTMLResponse(text, headers={"Vary": "HX-Request"})
 
 
 @router.get("/runs/{run}/agents/{agent}/calls.txt")

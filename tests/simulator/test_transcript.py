@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +21,7 @@ from agents.interface import OK, Answers, MemoryEntry
 from simulator.errors import InputError
 from simulator.storage import queries
 from simulator.storage.store import Store
-from simulator.transcript import render, transcript
+from simulator.transcript import only, render, transcript
 
 from .report import sample
 
@@ -161,3 +167,73 @@ def test_written_memories_words_and_an_open_visit_are_shown_as_they_are() -> Non
     text = _text(document)
     for needed in ("“a quiet title”", "“calm”", "“at ease”", "let us see", "visit is not over"):
         assert needed in text
+
+
+def test_one_page_of_every_visit_that_came_so_far(store: Store) -> None:
+    whole = transcript(store, "try", 12)
+    part = only(whole, 2)
+    assert part["agent"] == whole["agent"]
+    far = [visit for visit in whole["visits"] if len(visit["pages"]) > 1]
+    assert 0 < len(far) < len(whole["visits"])
+    assert part["visits"] == [{**visit, "pages": visit["pages"][1:2]} for visit in far]
+    assert "Page 2" in _text(part)
+    assert "Page 1\n" not in _text(part)
+    with pytest.raises(InputError, match=r"agent 12: page: found 9; allowed: 1 to \d"):
+        only(whole, 9)
+
+
+def test_one_round_alone() -> None:
+    with Store.open("sqlite://") as opened:
+        sample.write(opened, sample.Sample(3, rounds=2))
+        whole = transcript(opened, "try", 11)
+        part = transcript(opened, "try", 11, "MF", round_=2)
+    assert part["visits"] == [
+        visit for visit in whole["visits"] if (visit["arm"], visit["round"]) == ("MF", 2)
+    ]
+
+
+_SHOWN = """
+from rich.text import Text
+from simulator.paging import show
+show([Text("first", style="bold"), Text("second")], pager={pager})
+"""
+
+
+@pytest.mark.parametrize("pager", [True, False])
+def test_at_a_terminal_it_goes_through_the_pager_unless_told_otherwise(
+    tmp_path: Path, pager: bool
+) -> None:
+    paged = tmp_path / "paged"
+    primary, secondary = pty.openpty()
+    settings = {"PAGER": f"cat > {paged}", "TERM": "xterm"}
+    known = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "MANPAGER", "LESS")}
+    with subprocess.Popen(
+        [sys.executable, "-c", _SHOWN.format(pager=pager)],
+        stdin=secondary,
+        stdout=secondary,
+        stderr=secondary,
+        env=known | settings,
+    ) as process:
+        os.close(secondary)
+        printed = b""
+        with contextlib.suppress(OSError):  # how a terminal ends
+            while more := os.read(primary, 4096):
+                printed += more
+        assert process.wait() == 0
+    os.close(primary)
+    text = paged.read_text() if pager else printed.decode()
+    assert "\x1b[1mfirst\x1b[0m" in text
+    assert "second" in text
+    assert paged.exists() == pager
+    assert ("first" in printed.decode()) != pager
+
+
+def test_into_a_pipe_it_is_plain(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _SHOWN.format(pager=True)],
+        env=os.environ | {"PAGER": "false"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "first\nsecond\n"
