@@ -18,8 +18,9 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from ..evaluation.study import Study, read
 from ..report import page
 from ..report.wording import DASH, duration
-from ..storage import queries, tables
+from ..storage import person_notes, queries, tables
 from . import exports, live, summaries
+from .answers import download
 from .view import NotThere, View
 
 router = APIRouter()
@@ -50,8 +51,7 @@ def document(request: Request, run: str) -> Response:
     if found is None:
         raise NotThere("The summary is being worked out. Try again in a moment.")
     text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
-    named = f'attachment; filename="{run}-summary.json"'
-    return Response(f"{text}\n", 200, {"Content-Disposition": named}, "application/json")
+    return download(f"{text}\n", f"{run}-summary.json", "application/json")
 
 
 @router.get("/runs/{run}/figures/{name}.png")
@@ -118,8 +118,8 @@ def context(view: View, name: str) -> dict[str, Any]:
         "ended": None if running else max((one.finished_at or "" for one in runs), default=""),
         "error": next((one.error for one in runs if one.error), ""),
         "resume": family or study.name,
-        "imported": "imported" in study.scenario,
-        "facts": _facts(view, study),
+        "facts": _facts(view, study, running=running),
+        "noted": person_notes.counts(view.store, study.name),
         "family": family,
         "members": _members(view, family, study.name),
         "playing": last.name if running and last is not None else "",
@@ -130,19 +130,21 @@ def context(view: View, name: str) -> dict[str, Any]:
     }
 
 
-def _facts(view: View, study: Study) -> list[tuple[str, str]]:
+def _facts(view: View, study: Study, *, running: bool) -> list[tuple[str, str]]:
     """The run at a glance; nothing of it has to be worked out."""
     known: dict[str, Any] = {"run": {"status": study.status}}
     if study.family:
         known["members"] = [{"name": run.name} for run in study.members]
         known |= {"worlds": study.worlds, "replicates": study.replicates}
     rounds = int(study.first.scenario.get("rounds") or 1)
-    told = page.facts(known, study.first, agents(view, study), rounds)
-    took = sum(run.spent_seconds for run in study.members)
-    lines = [(label, text) for label, text in told if label not in ("status", "rounds")]
+    told = dict(page.facts(known, study.first, agents(view, study), rounds))
+    del told["status"]
     if rounds > 1:
-        lines.append(("rounds", str(rounds)))
-    return [*lines, ("took", duration(took) if took else DASH)]
+        told["rounds"] = str(rounds)
+    if "imported" in study.scenario:
+        told["seed"] = str(study.scenario["imported"].get("seed", DASH))
+    took = sum(run.spent_seconds for run in study.members)
+    return [*told.items(), *([("took", duration(took))] if took and not running else [])]
 
 
 def agents(view: View, study: Study) -> int:
@@ -265,8 +267,12 @@ def _by_section(figures: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
 
 
 def _call(row: dict[str, Any]) -> dict[str, Any]:
-    cost = row["cost_usd"]
-    return {**row, "cost": DASH if cost is None else f"${cost:,.4f}"}
+    cost, tokens = row["cost_usd"], row["tokens"]
+    return {
+        **row,
+        "tokens": tokens or None,
+        "cost": DASH if cost is None or not tokens else f"${cost:,.4f}",
+    }
 
 
 def style_sheet(view: View, study: Study) -> str:

@@ -16,6 +16,7 @@ from simulator.evaluation.study import read
 from simulator.evaluation.summary import summarise
 from simulator.report import figures, style
 from simulator.report.figures import comparisons
+from simulator.storage import person_notes
 from simulator.storage.export import FRAMES, csv_safe
 from simulator.storage.plain import plain
 from simulator.storage.store import Store
@@ -229,9 +230,18 @@ def test_a_run_that_did_not_finish_says_why_and_how_to_go_on(
 def test_a_run_that_is_held_is_running(client: TestClient, store: Store) -> None:
     with store.lock_run("stopped"):
         text = client.get("/runs/stopped").text
-    assert "It is running" in text
+    assert "Running</h2>" in text
     assert 'sse-connect="/runs/stopped/events"' in text
     assert "Stopped without a word" not in text
+
+
+def test_what_people_noted_is_counted(client: TestClient, store: Store) -> None:
+    assert "believable" not in client.get("/runs/alone").text
+    seen = person_notes.Seen("MF", 1, 10, 1)
+    for verdict in (person_notes.BELIEVABLE, *2 * [person_notes.NOT_BELIEVABLE]):
+        person_notes.add(store, "alone", seen, verdict=verdict)
+    text = client.get("/runs/alone").text
+    assert '<a href="/runs/alone/notes">3 notes</a>: 1 believable, 2 not.' in text
 
 
 def test_one_arm_has_nothing_to_be_compared_with(client: TestClient) -> None:
