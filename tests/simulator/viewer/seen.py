@@ -5,8 +5,8 @@ Agents 5, 6 and 9 visit arms ``One`` and ``Two``. Agent 5 sees two pages in each
     page 1: items 0, 1 in both; it watches item 0 in both, rates it 4 in One and 5 in Two
     page 2: items 2, 3 in One; items 3, 4 in Two
 
-Agent 6 gets no usable answer on page 1 of One. Agent 9 leaves One by its own will on page 1 and
-is not done in Two.
+Agent 6 gets no usable answer on page 1 of One. Agent 9 says a megabyte of what it feels, leaves
+One by its own will on page 1 and is not done in Two.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def _answers(outcome: list[str], leave: list[bool], rating: float) -> Answers:
         outcome=outcome,
         item_reason=[[HOSTILE, "plain"]] * n,
         item_feeling=[["two\nlines", ""]] * n,
-        feeling=["at ease"] * n,
+        feeling=["at ease", *["no answer"] * (n - 2), LONG][:n],
     )
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
@@ -14,10 +15,12 @@ from starlette.testclient import TestClient
 from simulator.storage.store import Store
 from simulator.transcript import transcript
 from simulator.transcript_markdown import markdown
-from simulator.viewer.agent_page import spark
+from simulator.viewer import pair_page
+from simulator.viewer.agent_page import context, spark
 from simulator.viewer.app import create_app
 from simulator.viewer.calls_page import CUT
 from simulator.viewer.index import Index
+from simulator.viewer.links import Links
 from simulator.viewer.view import View
 
 from ..report import sample
@@ -210,6 +213,16 @@ def test_a_long_text_is_cut_and_whole_as_a_file(client: TestClient) -> None:
     assert asked == seen.HOSTILE
 
 
+def test_a_megabyte_that_was_felt_is_cut_on_the_page_and_whole_in_the_json(
+    client: TestClient,
+) -> None:
+    html = _page(client, f"{AT}/9?arm=One")
+    assert "word and &lt;b&gt;bold&lt;/b&gt; word" in html
+    assert len(html) < 100_000
+    (visit,) = client.get(f"{AT}/9/transcript.json?arm=One").json()["visits"]
+    assert visit["pages"][0]["feeling"] == seen.LONG
+
+
 def test_the_json_is_that_of_the_command(client: TestClient, store: Store) -> None:
     answer = client.get(f"{AT}/5/transcript.json")
     document = transcript(store, "seen", 5)
@@ -250,6 +263,25 @@ def test_in_markdown_no_text_begins_anything(store: Store, hostile: str) -> None
     page["feeling"] = page["reason"] = page["items"][0]["title"] = hostile
     document["agent"]["tastes"] = [hostile]
     assert [t.type for t in MarkdownIt("commonmark").parse(markdown(document))] == plain
+
+
+class Files(Links):
+    """Where nobody answers."""
+
+    live = False
+
+
+def test_without_a_viewer_behind_it_nothing_asks_for_one(store: Store, tmp_path: Path) -> None:
+    view = View(store, Index(tmp_path / "i.view"), Files())
+    html = view.render("agent.html.j2", context(view, "seen", 5, "One"))
+    pair = view.render("pair.html.j2", pair_page.context(view, "seen", 5))
+    assert "2 calls to the model" in _words(html)
+    for text in (html, pair):
+        forms = re.findall(r'<form[^>]*method="(\w+)"', text)
+        assert set(forms) <= {"dialog"}
+        assert "hx-" not in text.replace("htmx-config", "")
+        assert "transcript.json" not in text
+        assert "/calls" not in text
 
 
 def test_a_line_over_pages_breaks_where_a_page_has_no_value() -> None:
