@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binomtest
 
 from agents.interface import ResponseModel
 
@@ -97,13 +98,14 @@ def _marks(world: World, slates: Slates, found: Chances) -> Iterator[Measure]:
 
 
 def _exits(world: World, slates: Slates, found: Chances) -> Iterator[Measure]:
-    """The chance to leave after each page but the last, here and published."""
+    """The chance to leave after each page but the last, here and published (Wilson interval)."""
+    confidence = world.scenario.evaluation.confidence
     for row in _hazards(world, slates, found):
         if row["level"] == "all":
             n, value = int(row["n"]), float(row["here"])
             truth = float(row["published"])
-            half = 1.96 * np.sqrt(truth * (1 - truth) / n)
-            base = (Baseline("published", truth, truth - half, truth + half, n),)
+            ends = binomtest(round(truth * n), n).proportion_ci(confidence, method="wilson")
+            base = (Baseline("published", truth, float(ends.low), float(ends.high), n),)
             case = f"after page {row['page']}"
             yield Measure(TEST, "exit hazard", value, np.nan, np.nan, n, case, 0, base)
 
