@@ -6,13 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from math import log, sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from .interface import FloatArray
+
+if TYPE_CHECKING:  # scikit-learn is 100 MB, which who only reads a store does without
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 _WORD = r"(?u)\b[^\W\d_]{3,}\b"
 _ANY_WORD = re.compile(r"\w+")
@@ -27,6 +29,8 @@ def word_weights(
     ``rarest`` texts or more than a fifth of them too, the ``most`` frequent kept. No
     words at all (empty or very few texts) gives zero columns.
     """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     vectorizer = TfidfVectorizer(
         token_pattern=_WORD,
         stop_words="english",
@@ -45,6 +49,9 @@ def embed(texts: Sequence[str], dimensions: int = 64) -> FloatArray:
     beyond the rank of the data are zero, so the shape never depends on the texts. The
     same texts give the same vectors.
     """
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     vectorizer = TfidfVectorizer(
         token_pattern=r"(?u)\b\w\w+\b", stop_words="english", sublinear_tf=True, min_df=2
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-import torch
 
 from .interface import (
     NO_ITEM,
@@ -69,6 +68,8 @@ def _stored(matrix: sp.csr_array, shape: tuple[int, int]) -> tuple[IntArray, Int
 
 def _largest(scores: npt.NDArray[np.floating], k: int) -> tuple[npt.NDArray[np.floating], IntArray]:
     """The k largest values of each row and where they stand; ties in no defined order."""
+    import torch  # 200 MB and seconds, which who only reads a store does without
+
     values, where = torch.topk(torch.from_numpy(scores), k, dim=1)
     return values.numpy(), where.numpy()
 

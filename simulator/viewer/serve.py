@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import secrets
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 
 import uvicorn
 
@@ -18,6 +18,7 @@ from .security import Gate
 from .view import View
 
 FIRST_PORT, PORTS = 8400, 20
+BACKLOG = 128
 EVERY_INTERFACE = ("0.0.0.0", "::")
 
 
@@ -40,7 +41,7 @@ def serve(store: Store, *, host: str, port: int | None, token: str | None, start
     print(f"Viewer: http://{_bracketed(shown)}:{number}{start or '/'}{query}", flush=True)
     print("Ctrl-C ends it.", flush=True)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    with closing(listener):
+    with closing(listener), suppress(KeyboardInterrupt):  # which is how it is ended
         uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -65,10 +66,12 @@ def _listen(host: str, port: int | None) -> socket.socket:
     wanted = range(FIRST_PORT, FIRST_PORT + PORTS) if port is None else [port]
     problem: OSError | None = None
     for number in wanted:
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # With the protocol named, asyncio sends small parts of an answer at once (TCP_NODELAY).
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, number))
+            listener.listen(BACKLOG)  # who follows the printed address at once is not refused
         except (OSError, OverflowError) as error:
             listener.close()
             problem = error if isinstance(error, OSError) else OSError(str(error))
