@@ -19,7 +19,7 @@ from .session_words import Hits
 SHEET = 50
 """Rows of one sheet of the table."""
 
-TITLES = 500
+TITLES = 100
 """Titles that one search for a watched item may mean."""
 
 COLUMNS = {
@@ -87,21 +87,21 @@ class Asked:
 
 def parse(given: Mapping[str, str]) -> Asked:
     """What the query says; what is no number, or out of range, asks for nothing."""
-    whole = ("round", "agent", "activity", "diversity", "conformity", "exit_min", "exit_max")
-    found: dict[str, Any] = {name: _whole(given.get(name, "")) for name in whole}
+    numbers = ("round", "agent", "activity", "diversity", "conformity", "exit_min", "exit_max")
+    found: dict[str, Any] = {name: whole(given.get(name, "")) for name in numbers}
     found |= {name: _real(given.get(name, "")) for name in ("sat_min", "sat_max")}
     found |= {name: given.get(name, "")[:500] for name in ("arm", "outcome")}
     found |= {name: given.get(name, "").strip()[:200] for name in ("item", "q")}
     sort = given.get("sort", "")
     if sort.removeprefix("-") in COLUMNS:
         found["sort"] = sort
-    found["sheet"] = _whole(given.get("sheet", "")) or 1
+    found["sheet"] = whole(given.get("sheet", "")) or 1
     return Asked(**found, notes=given.get("notes", "") not in ("", "0"))
 
 
-def _whole(text: str) -> int | None:
+def whole(text: str) -> int | None:
     """
-    >>> _whole("12"), _whole("-1"), _whole("1e9"), _whole("9" * 400)
+    >>> whole("12"), whole("-1"), whole("1e9"), whole("9" * 400)
     (12, None, None, None)
     """
     text = text.strip()
@@ -138,8 +138,8 @@ class Chosen:
     items: list[int]
 
 
-def choose(table: Table, asked: Asked, noted: Mask | None = None) -> Chosen:
-    """``noted``: (size,) the sessions that have a note."""
+def choose(table: Table, asked: Asked) -> Chosen:
+    """The sessions that meet all that is asked for, in the order asked for."""
     conditions = [*_simple(table, asked), *_ranges(table, asked)]
     items: list[int] = []
     if asked.item:
@@ -152,8 +152,8 @@ def choose(table: Table, asked: Asked, noted: Mask | None = None) -> Chosen:
         mask = np.zeros(table.size, dtype=np.bool_)
         mask[hits.rows[hits.rows < table.size]] = True
         conditions.append(Condition(("q",), f"said {_quoted(asked.q)}", mask))
-    if asked.notes and noted is not None:
-        conditions.append(Condition(("notes",), "has a note", noted))
+    if asked.notes:
+        conditions.append(Condition(("notes",), "has a note", table.noted))
     met = reduce(np.logical_and, (one.mask for one in conditions), np.ones(table.size, np.bool_))
     return Chosen(table.ordered(np.flatnonzero(met), asked.by, asked.down), conditions, hits, items)
 
@@ -173,7 +173,7 @@ def items_meant(known: Mapping[int, str], text: str) -> list[int]:
     has the text in it, as many as :data:`TITLES`."""
     wanted = text.casefold()
     exact = [item for item, title in known.items() if title.casefold() == wanted]
-    as_number = _whole(text.removeprefix("#"))
+    as_number = whole(text.removeprefix("#"))
     if exact:
         return exact
     if as_number is not None and (as_number in known or text.startswith("#")):

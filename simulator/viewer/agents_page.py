@@ -92,21 +92,16 @@ def context(view: View, name: str, asked: Asked) -> dict[str, Any]:
         "items": [],
         "levels": LEVELS,
         "reading": "",
-        "choices": {"arms": [], "rounds": [], "outcomes": [], "traits": {}},
-        "searchable": session_words_there(view),
+        "choices": {"arms": [], "rounds": [], "outcomes": [], "traits": {}, "noted": 0},
+        "searchable": session_index.searchable(view.index),
         "csv_rows": CSV_ROWS,
     }
     found = table(view, run)
-    out["reading"] = _reading(view, run, found)
+    out["reading"] = reading(view, run, found)
     return out if found is None else out | _shown(view, found, asked)
 
 
-def session_words_there(view: View) -> bool:
-    """Whether words are found by a full-text search."""
-    return session_index.searchable(view.index)
-
-
-def _reading(view: View, run: Run, found: Table | None) -> str:
+def reading(view: View, run: Run, found: Table | None) -> str:
     """ "": all sessions are there that have ended; else why not."""
     job = view.work.job(session_index.job(run))
     if job is not None and job.state == "failed":
@@ -141,10 +136,10 @@ def _shown(view: View, found: Table, asked: Asked) -> dict[str, Any]:
         "choices": {
             "arms": list(found.arms),
             "rounds": found.rounds,
+            "noted": int(found.noted.sum()),
             "outcomes": sorted(found.outcomes),
             "traits": {
-                trait: [int(level) for level in np.unique(found.column(trait)) if level]
-                for trait in TRAITS
+                trait: [level for level in found.levels(trait) if level] for trait in TRAITS
             },
         },
     }
@@ -187,6 +182,7 @@ def _rows(
             "outcome": found.outcomes[one["outcome"]],
             "why": why.get(places[i], ""),
             "hit": hits.get(row),
+            "noted": bool(found.noted[row]),
         }
         out.append(one)
     return out

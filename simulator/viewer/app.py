@@ -18,7 +18,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from ..errors import AuditionError, InputError
-from . import agent_page, agents_page, calls_page, notes_page, pair_page, run_page, runs_page
+from . import (
+    agent_page,
+    agents_page,
+    calls_page,
+    movers_page,
+    notes_page,
+    pair_page,
+    run_page,
+    runs_page,
+)
 from .links import STATIC as STATIC_PATH
 from .security import FIELD, Gate, Gated
 from .view import STATIC, NotThere, View
@@ -34,7 +43,16 @@ def create_app(view: View, gate: Gate | None = None) -> Gated:
     view.templates.globals[FIELD] = gate.secret
     app.mount(STATIC_PATH, StaticFiles(directory=STATIC), name="static")
     _failures(app, view)
-    for part in (runs_page, agents_page, run_page, agent_page, calls_page, pair_page, notes_page):
+    for part in (
+        runs_page,
+        agents_page,
+        movers_page,
+        run_page,
+        agent_page,
+        calls_page,
+        pair_page,
+        notes_page,
+    ):
         app.include_router(part.router)
     return Gated(app, gate)
 

@@ -78,16 +78,34 @@ class Table:
 
     @cached_property
     def rounds(self) -> list[int]:
-        return [int(number) for number in np.unique(self.column("round"))]
+        return self.levels("round")
+
+    def levels(self, name: str) -> list[int]:
+        """The different values of a column of small whole numbers."""
+        return [int(value) for value in np.flatnonzero(np.bincount(self.column(name)))]
 
     def watched(self, items: Sequence[int]) -> Mask:
         """(size,) the sessions that watched any of these."""
         out = np.zeros(self.size, dtype=np.bool_)
-        query = "SELECT body FROM watchers WHERE visits = ? AND item = ?"
-        for item in items:
-            for (body,) in self.view.index.connection.execute(query, (self.standing.id, item)):
-                rows = np.frombuffer(body, dtype=ROWS)
-                out[rows[rows < self.size]] = True
+        marks = ", ".join("?" * len(items))
+        query = f"SELECT body FROM watchers WHERE visits = ? AND item IN ({marks})"
+        found = self.view.index.connection.execute(query, (self.standing.id, *items))
+        rows = np.frombuffer(b"".join(body for (body,) in found), dtype=ROWS)
+        out[rows[rows < self.size]] = True
+        return out
+
+    @cached_property
+    def noted(self) -> Mask:
+        """(size,) the sessions that somebody wrote a note about."""
+        t = tables.notes.c
+        query = sa.select(t.arm_id, t.round, t.agent).distinct()
+        query = query.where(t.arm_id.in_(list(self.arms.values())))
+        out = np.zeros(self.size, dtype=np.bool_)
+        with self.view.store.engine.connect() as connection:
+            for arm, number, agent in connection.execute(query):
+                here = np.flatnonzero(self.column("agent") == agent)
+                mine = self.column("arm_id")[here] == arm
+                out[here[mine & (self.column("round")[here] == number)]] = True
         return out
 
     def ordered(self, rows: Rows, by: str, down: bool = False) -> Rows:

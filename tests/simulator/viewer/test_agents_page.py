@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from agents.interface import MemoryEntry
 from simulator.evaluation.study import read
-from simulator.storage import queries
+from simulator.storage import person_notes, queries
 from simulator.storage.store import Store
 from simulator.viewer import agents_filter, session_index, session_words
 from simulator.viewer.agents_filter import parse
@@ -161,18 +161,30 @@ def test_without_full_text_search_words_are_found_too(
     assert _all(view, "chat", q="100%_") == []
 
 
-@pytest.mark.parametrize(
-    "typed",
-    ['"', '""', "*", "a*", "^x", "NEAR(a b, 2)", "a AND", "OR", "text:enough", "-enough", "(", "x'",
-     "'; DROP TABLE visits; --", "\0", "\ud800".encode("utf-8", "replace").decode(), "🎬",
-     "a" * 5000,
-     '"enough', "{a}", "a + b", "words_1", "%", "\\"],
-)  # fmt: skip
+TYPED = (
+    *('"', '""', "*", "a*", "^x", "NEAR(a b, 2)", "a AND", "OR", "text:enough", "-enough", "("),
+    *(
+        "x'",
+        "'; DROP TABLE visits; --",
+        "\0",
+        "🎬",
+        "a" * 5000,
+        '"enough',
+        "{a}",
+        "a + b",
+        "%",
+        "\\",
+    ),
+    *("words_1", "\ud800".encode("utf-8", "replace").decode()),
+)
+
+
 @pytest.mark.parametrize("field", ["q", "item", "arm", "outcome", "sort", "sheet", "sat_min"])
-def test_nothing_typed_breaks_a_search(client: TestClient, field: str, typed: str) -> None:
-    answer = client.get("/runs/quickstart/agents", params={field: typed})
-    assert answer.status_code == 200
-    assert "<h1>Agents</h1>" in answer.text
+def test_nothing_typed_breaks_a_search(client: TestClient, field: str) -> None:
+    for typed in TYPED:
+        answer = client.get("/runs/quickstart/agents", params={field: typed})
+        assert answer.status_code == 200, typed
+        assert "<h1>Agents</h1>" in answer.text
     assert client.get("/runs/quickstart/agents").text.count("<tr data-row>") == agents_filter.SHEET
 
 
@@ -300,3 +312,19 @@ def test_before_anything_is_read_the_page_says_so(played: Store, tmp_path: Path)
 def test_an_unknown_run_is_not_there(client: TestClient) -> None:
     for path in ("/runs/none/agents", "/runs/none/agents.csv", "/runs/..%2f/agents"):
         assert client.get(path).status_code == 404
+
+
+def test_a_session_somebody_noted_is_found(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        run = sample.begin(store)
+        for position, name in enumerate(("A", "B")):
+            sample.play(store, sample.add_arm(store, run, position, name))
+        store.end_run(run, status="finished")
+        index = Index(tmp_path / "i.view")
+        session_index.update(store, index, "try")
+        view = View(store, index)
+        seen = person_notes.Seen("B", 1, 8, 1)
+        person_notes.add(store, "try", seen, verdict="believable", text="yes", author="")
+        (row,) = _all(view, "try", notes="1")
+        assert (row["arm"], row["round"], row["agent"], row["noted"]) == ("B", 1, 8, True)
+        assert "has a note" in view.render("agents.html.j2", context(view, "try", parse({})))
