@@ -59,12 +59,16 @@ def visits(
     """Of agent ``number`` in one arm or (None) in all, in one round or (None) in all."""
     with store.engine.connect() as connection:
         look = _Look(connection, run, number, arm, round_)
+        # While a run writes: what is written last is read first, so that nothing is read of
+        # which a part is not there yet.
+        ended = look.rows(_sessions())
+        pages = look.rows(sa.select(tables.pages))
         exposures = look.rows(sa.select(tables.exposures))
         return Visits(
-            pages=look.rows(sa.select(tables.pages)),
+            pages=pages,
             exposures=exposures,
             memories=look.rows(sa.select(tables.memories)),
-            sessions=look.rows(_sessions()),
+            sessions=ended,
             items=_items(connection, run.id, {row["item"] for row in exposures}),
         )
 
@@ -118,17 +122,21 @@ def beside(
 ) -> tuple[int | None, int | None]:
     """The agents before and after this one among those who visited ``arm`` (and ``also``) in
     that round."""
-    first = tables.pages.alias()
-    query = sa.select(first.c.agent).select_from(first).where(*_there(first, run, arm, round_))
-    if also is not None:
-        other = tables.pages.alias()
-        same = (other.c.agent == first.c.agent, *_there(other, run, also, round_))
-        query = query.where(sa.exists(sa.select(other.c.agent).where(*same)))
+    first, other = tables.pages.alias(), tables.pages.alias()
     agent = first.c.agent
+    query = sa.select(agent).where(*_there(first, run, arm, round_))
+    before, after = query.where(agent < number), query.where(agent > number)
+    if also is not None:
+        # The bound is said of both, since it does not follow for a planner.
+        same = (other.c.agent == agent, *_there(other, run, also, round_))
+        known = sa.select(other.c.agent).where(*same)
+        before = before.where(sa.exists(known.where(other.c.agent < number)))
+        after = after.where(sa.exists(known.where(other.c.agent > number)))
     with store.engine.connect() as connection:
-        before = query.where(agent < number).order_by(agent.desc()).limit(1)
-        after = query.where(agent > number).order_by(agent).limit(1)
-        return connection.scalar(before), connection.scalar(after)
+        return (
+            connection.scalar(before.order_by(agent.desc()).limit(1)),
+            connection.scalar(after.order_by(agent).limit(1)),
+        )
 
 
 def _there(pages: Any, run: Run, arm: str, round_: int) -> tuple[sa.ColumnElement[bool], ...]:

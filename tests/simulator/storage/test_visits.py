@@ -13,6 +13,7 @@ from simulator.storage import keyed, queries, tables, visits
 from simulator.storage.store import Store
 
 from ..report import sample
+from ..viewer import seen
 
 ARMS = tuple(sample.ARMS)
 
@@ -62,6 +63,15 @@ def test_the_agents_beside_one_are_those_of_its_arm_and_round(store: Store) -> N
     assert visits.beside(store, run, 21, "Random", 1) == (20, None)
     assert visits.beside(store, run, 15, "MF", 3) == (None, None)
     assert visits.beside(store, queries.run(store, "other"), 13, "MF", 1) == (12, 14)
+
+
+def test_the_agents_beside_one_may_have_to_be_in_another_arm_too() -> None:
+    with Store.open("sqlite://") as opened:
+        seen.write(opened)  # agents 5, 6 and 9 in One; 5 and 9 in Two
+        run = queries.run(opened, "seen")
+        assert visits.beside(opened, run, 9, "One", 1) == (6, None)
+        assert visits.beside(opened, run, 9, "One", 1, "Two") == (5, None)
+        assert visits.beside(opened, run, 5, "One", 1, "Two") == (None, 9)
 
 
 def test_what_was_shown_on_a_page_is_read_from_the_top_slot_down(store: Store) -> None:
