@@ -34,6 +34,9 @@ from .view import View
 PART = 8_192
 """Rows in one part of a column, about: a smaller last part grows."""
 
+PAUSE = 10.0
+"""Seconds after which it is looked whether more sessions of a run that goes on have ended."""
+
 FORMAT = 1
 """Of what is kept; part of what a run is known by, so that another is made anew."""
 
@@ -118,10 +121,12 @@ def standing(index: Index, run: Run) -> Standing | None:
 
 
 def brought_up(view: View, run: Run) -> Standing | None:
-    """How it stands; where it may have fallen behind, it is brought up to date meanwhile."""
-    now = standing(view.index, run)
-    if now is None or now.stamp != stamp(run):
-        view.work.ask(job(run), f"{__name__}:update", run.name)
+    """How it stands; where it may have fallen behind, it is brought up to date meanwhile: behind
+    a run that goes on, every few seconds."""
+    now, mark = standing(view.index, run), stamp(run)
+    if now is None or now.stamp != mark or not mark:
+        pause = 0.0 if mark else PAUSE
+        view.work.ask(job(run), f"{__name__}:update", run.name, pause=pause)
     return now
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
 import os
 import queue
 import signal
@@ -55,14 +56,18 @@ class Work:
         self._store, self._index = store, index
         self._elsewhere = store.engine.url.database not in (None, "", ":memory:")
         self._jobs: dict[str, Job] = {}
+        self._done: dict[str, float] = {}
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[tuple[str, str, tuple[Any, ...]]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._child: _Child | None = None
 
-    def ask(self, key: str, task: str, *arguments: Any) -> None:
-        """Let ``task`` be done, unless what goes by that ``key`` waits, runs or just failed."""
+    def ask(self, key: str, task: str, *arguments: Any, pause: float = 0.0) -> None:
+        """Let ``task`` be done, unless what goes by that ``key`` waits, runs or just failed, or
+        was done less than ``pause`` seconds ago."""
         with self._lock:
+            if time.monotonic() - self._done.get(key, -math.inf) < pause:
+                return
             job = self._jobs.get(key)
             if job and (job.state != "failed" or time.monotonic() - job.since < AGAIN):
                 return
@@ -95,6 +100,7 @@ class Work:
                     self._jobs[key] = Job("failed", time.monotonic(), error)
                 else:
                     del self._jobs[key]
+                    self._done[key] = time.monotonic()
 
     def _do(self, task: str, arguments: tuple[Any, ...]) -> str:
         """Why it failed; "" where it did not."""

@@ -14,6 +14,7 @@ from simulator.storage import queries
 from simulator.storage.store import Store
 from simulator.viewer import session_batches, session_index
 from simulator.viewer.index import Index
+from simulator.viewer.view import View
 
 from ..storage import sample
 
@@ -143,6 +144,30 @@ def test_a_stamp_is_given_when_the_run_has_ended(tmp_path: Path, index: Index) -
     assert (running.rows, running.total, running.stamp) == (3, 3, "")
     assert ended is not None
     assert ended.stamp.startswith("finished ")
+
+
+def test_a_run_that_goes_on_is_looked_at_again(
+    tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    with Store.open(tmp_path / "s.db") as opened:
+        run_id = sample.begin(opened)
+        arm = sample.add_arm(opened, run_id, 0, "A")
+        sample.play(opened, arm)
+        session_index.update(opened, index, "try")
+        sample.play(opened, arm, 2)
+        view = View(opened, index)
+        monkeypatch.setattr(view.work, "ask", lambda *_, pause: asked.append(pause))
+        session_index.brought_up(view, queries.run(opened, "try"))
+        assert asked == [session_index.PAUSE]
+        session_index.update(opened, index, "try")
+        assert len(_indexed(index, opened, "try")) == 6
+        opened.end_run(run_id, status="finished")
+        session_index.brought_up(view, queries.run(opened, "try"))
+        assert asked == [session_index.PAUSE, 0.0]
+        session_index.update(opened, index, "try")
+        session_index.brought_up(view, queries.run(opened, "try"))
+        assert len(asked) == 2
 
 
 def test_an_index_of_another_layout_is_emptied(played: Store, index: Index) -> None:

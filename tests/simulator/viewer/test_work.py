@@ -82,3 +82,17 @@ def test_what_failed_says_why_and_is_not_tried_again_at_once(
         work.ask("x", f"{HERE}:fail")
         assert work.job("x") is not job
         _wait(work, "x")
+
+
+def test_what_was_done_a_moment_ago_is_left_for_a_pause(tmp_path: Path) -> None:
+    with Store.open("sqlite://") as store:
+        work = Work(store, Index(tmp_path / "i.view"))
+        work.ask("a", f"{HERE}:keep_process", "a", pause=3600)
+        _wait(work, "a")
+        work.ask("a", f"{HERE}:fail", pause=3600)
+        assert work.job("a") is None
+        work.ask("a", f"{HERE}:fail")
+        _wait(work, "a")
+        job = work.job("a")
+        assert job is not None
+        assert job.state == "failed"
