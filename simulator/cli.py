@@ -496,15 +496,60 @@ def view(
         str | None,
         typer.Option("--token", envvar="AUDITION_VIEW_TOKEN", help="Instead of a drawn one."),
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", metavar="DIR", help="Write a copy of RUN as files, for sharing."),
+    ] = None,
+    agents: Annotated[
+        int | None, typer.Option("--agents", min=0, help="In the copy; 50 without it.")
+    ] = None,
+    agent: Annotated[
+        list[int] | None,
+        typer.Option("--agent", metavar="ID", help="In the copy, only this one; may be repeated."),
+    ] = None,
+    with_calls: Annotated[
+        bool, typer.Option("--with-calls", help="In the copy, also prompts and replies.")
+    ] = False,
     store: StoreOption = STORE,
 ) -> None:
     """Look inside in a browser: runs, agents page by page, two arms side by side."""
     from .evaluation.study import read
+
+    if bundle is None and (agents is not None or agent or with_calls):
+        given = "--agents" if agents is not None else "--agent" if agent else "--with-calls"
+        raise InputError(given, found="no --bundle", allowed="beside --bundle DIR")
+    if bundle is not None:
+        _bundle(store, run, bundle, agents, agent or [], with_calls)
+        return
     from .viewer.serve import serve
 
     with _open(store, must_exist=True) as opened:
         start = "" if run is None else f"/runs/{read(opened, run).name}"
         serve(opened, host=host, port=port, token=token, start=start)
+
+
+def _bundle(
+    store: str, run: str | None, to: Path, count: int | None, agents: list[int], calls: bool
+) -> None:
+    """The static copy of a run."""
+    from .viewer import bundle
+    from .viewer.index import Index, place
+
+    if run is None:
+        raise InputError("--bundle", found="no RUN", allowed="audition view RUN --bundle DIR")
+    if count is not None and agents:
+        raise InputError("--agents", found="--agent too", allowed="one of them")
+    with _open(store, must_exist=True) as opened:
+        made = bundle.write(
+            opened,
+            Index(place(opened.name)),
+            run,
+            to,
+            count=bundle.AGENTS if count is None else count,
+            agents=agents,
+            calls=calls,
+        )
+    typer.echo(made.line)
 
 
 @app.command()

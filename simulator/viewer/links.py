@@ -15,6 +15,21 @@ class Links:
     live = True
     """Whether somebody answers: forms, live progress and search are there."""
 
+    calls = True
+    """Whether prompts and replies are there."""
+
+    control = ""
+    """Beside which arm alone others are shown; "" where it may be any."""
+
+    def at(self, path: str, query: Mapping[str, object]) -> str:
+        """What every address but a static file's is made by."""
+        given = {name: value for name, value in query.items() if value not in (None, "")}
+        return f"{path}?{urlencode(given, doseq=True)}" if given else path
+
+    def left_out(self) -> str:
+        """What a copy does not hold; of a running viewer, nothing."""
+        return self.runs()
+
     def static(self, file: str) -> str:
         return f"{STATIC}/{file}"
 
@@ -23,11 +38,11 @@ class Links:
 
     def runs_table(self, seen: str) -> str:
         """The table of runs alone, if it is not as it was ``seen``."""
-        return _with("/partial/runs", {"seen": seen})
+        return self.at("/partial/runs", {"seen": seen})
 
     def run(self, run: str, part: str = "", **query: object) -> str:
         """A page of a run: "" its overview; ``agents``, ``movers``, ``notes``, ..."""
-        return _with(f"/runs/{quote(run, safe='')}" + (f"/{part}" if part else ""), query)
+        return self.at(f"/runs/{quote(run, safe='')}" + (f"/{part}" if part else ""), query)
 
     def agent(self, run: str, agent: int, part: str = "", **query: object) -> str:
         """One agent; ``part``: ``pair``, ``notes``, ``calls/7``, ``transcript.json``, ..."""
@@ -40,8 +55,3 @@ class Links:
     def note(self, run: str, note: int, part: str = "") -> str:
         """One note; ``part``: ``delete``."""
         return self.run(run, f"notes/{note}" + (f"/{part}" if part else ""))
-
-
-def _with(path: str, query: Mapping[str, object]) -> str:
-    given = {name: value for name, value in query.items() if value not in (None, "")}
-    return f"{path}?{urlencode(given, doseq=True)}" if given else path

@@ -125,6 +125,7 @@ def context(view: View, name: str) -> dict[str, Any]:
         "playing": last.name if running and last is not None else "",
         "now": None if now is None else shown_progress(now),
         "arms": study.arms,
+        "counted": person_notes.counts(view.store, study.name),
         "exports": list(exports.FRAMES) if not study.family else [],
         "report": None if running else Markup(_report(view, study)),
     }
