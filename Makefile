@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BROWSER := $(VENV)/.browser
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-llm check lint types format clean
@@ -27,8 +28,15 @@ demo: $(STAMP)
 	$(BIN)/audition run quickstart
 
 #: make test      run the tests (those on real data only where AUDITION_DATA is set)
-test: $(STAMP)
+test: $(STAMP) $(BROWSER)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# A browser for tests/browser: one that is there, else Playwright's, else they are skipped.
+$(BROWSER): $(STAMP)
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	    timeout 180 $(BIN)/python -m playwright install chromium || \
+	    echo "no browser could be had: the tests in a browser will be skipped"
+	@touch $(BROWSER)
 
 #: make test-llm  a tiny language model plays the agents (docs/tiny-llm.md)
 test-llm: $(STAMP)

@@ -1,0 +1,1 @@
+"""The viewer in a real browser, against a real server and a real store."""

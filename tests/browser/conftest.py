@@ -1,0 +1,204 @@
+"""A browser, a store with a few runs, and a viewer over it as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+import pytest
+from filelock import FileLock
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
+
+from . import stores
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = ("--disable-quic", "--disable-background-networking", "--disable-component-update")
+WITHOUT = (
+    "no browser: install Debian's chromium, or `python -m playwright install chromium`, or name "
+    "one by AUDITION_CHROMIUM"
+)
+PATIENCE = 30_000
+"""Milliseconds: of a machine that does other things besides."""
+
+AXE = Path(__file__).with_name("axe-4.14.1.min.js")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window; skips, saying so, where there is none."""
+    with sync_playwright() as playwright:
+        program = _program(playwright)
+        if program is None:
+            pytest.skip(WITHOUT)
+        # A browser started by root, as in most containers, does without its sandbox.
+        sandbox = os.name == "posix" and os.geteuid() != 0
+        started = playwright.chromium.launch(
+            executable_path=program, args=list(FLAGS), chromium_sandbox=sandbox
+        )
+        expect.set_options(timeout=PATIENCE)
+        yield started
+        started.close()
+
+
+def _program(playwright: Playwright) -> str | None:
+    named = os.environ.get("AUDITION_CHROMIUM")
+    if named:
+        return named
+    own = playwright.chromium.executable_path
+    found = (shutil.which(name) for name in NAMES)
+    return own if Path(own).is_file() else next((one for one in found if one), None)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Path:
+    """A copy of :mod:`.stores` for this worker; the first of the workers makes it for all."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / f"viewed-{testrun_uid}"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            making = tmp_path_factory.mktemp("making")
+            stores.build(making)
+            shutil.move(making, folder)
+    return stores.copied(folder / "store.db", tmp_path_factory.mktemp("viewer"))
+
+
+@pytest.fixture(scope="session")
+def viewer(store: Path) -> Iterator[str]:
+    """The address of a viewer of that store, without a slash behind it."""
+    with served(store) as address:
+        yield address
+
+
+class served:
+    """``audition view`` as a process, for as long as the context."""
+
+    def __init__(self, store: Path | str, *options: str) -> None:
+        self.command = [sys.executable, "-m", "simulator", "view", "--port", "0"]
+        self.command += ["--store", str(store), *options]
+
+    def __enter__(self) -> str:
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        found = re.match(r"Viewer: (http://[^/]+)", line)
+        assert found, line
+        return found[1]
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@dataclass
+class Heard:
+    """What a page said and asked for beside being shown."""
+
+    origin: str
+    console: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(params=["wide", "narrow", "dark"])
+def page(request: pytest.FixtureRequest, browser: Browser, viewer: str) -> Iterator[Page]:
+    """A page at 1280 pixels, at 390, and in the dark; the test fails where the console heard
+    an error or a request left the origin."""
+    yield from opened(browser, viewer, request.param)
+
+
+@pytest.fixture
+def wide(browser: Browser, viewer: str) -> Iterator[Page]:
+    """The same at 1280 pixels only."""
+    yield from opened(browser, viewer, "wide")
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Callable[[Page, Locator], str]:
+    """Click what downloads a file; gives its text."""
+
+    def save(page: Page, link: Locator) -> str:
+        with page.expect_download() as begun:
+            link.click()
+        begun.value.save_as(tmp_path / begun.value.suggested_filename)
+        return (tmp_path / begun.value.suggested_filename).read_text(encoding="utf-8")
+
+    return save
+
+
+def opened(browser: Browser, viewer: str, look: str) -> Iterator[Page]:
+    """A page that listens to its console and its requests."""
+    size = {"width": 390 if look == "narrow" else 1280, "height": 844}
+    context = browser.new_context(
+        viewport={"width": size["width"], "height": size["height"]},
+        color_scheme="dark" if look == "dark" else "light",
+        base_url=viewer,
+    )
+    context.set_default_timeout(PATIENCE)
+    heard = Heard(viewer)
+    shown = context.new_page()
+    _heard[shown] = heard
+    shown.on("console", lambda said: _hear(heard, said))
+    shown.on("pageerror", lambda error: heard.console.append(str(error)))
+    shown.on("request", lambda asked: _note(heard, asked.url))
+    yield shown
+    context.close()
+    assert not heard.console
+    assert not heard.elsewhere
+
+
+_heard: WeakKeyDictionary[Page, Heard] = WeakKeyDictionary()
+
+
+def expected_errors(page: Page) -> list[str]:
+    """What the console of a page has said so far, which the test then expected."""
+    said, _heard[page].console[:] = list(_heard[page].console), []
+    return said
+
+
+def _hear(heard: Heard, said: ConsoleMessage) -> None:
+    if said.type == "error":
+        heard.console.append(said.text)
+
+
+def _note(heard: Heard, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("data", "blob") and f"{parts.scheme}://{parts.netloc}" != heard.origin:
+        heard.elsewhere.append(url)
+
+
+def findings(page: Page) -> list[str]:
+    """What axe-core finds of serious or critical impact, WCAG 2.1 A and AA, one line each."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate(
+        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
+    )
+    return [
+        f"{one['id']} ({one['impact']}): {one['help']}: {node['html'][:160]}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing of the page stands out to the right of the window."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
