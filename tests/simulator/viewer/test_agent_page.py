@@ -270,9 +270,15 @@ class Files(Links):
 
     live = False
 
+    def __init__(self, calls: bool) -> None:
+        self.calls = calls
 
-def test_without_a_viewer_behind_it_nothing_asks_for_one(store: Store, tmp_path: Path) -> None:
-    view = View(store, Index(tmp_path / "i.view"), Files())
+
+@pytest.mark.parametrize("calls", [True, False])
+def test_without_a_viewer_behind_it_nothing_asks_for_one(
+    store: Store, tmp_path: Path, calls: bool
+) -> None:
+    view = View(store, Index(tmp_path / "i.view"), Files(calls))
     html = view.render("agent.html.j2", context(view, "seen", 5, "One"))
     pair = view.render("pair.html.j2", pair_page.context(view, "seen", 5))
     assert "2 calls to the model" in _words(html)
@@ -281,7 +287,7 @@ def test_without_a_viewer_behind_it_nothing_asks_for_one(store: Store, tmp_path:
         assert set(forms) <= {"dialog"}
         assert "hx-" not in text.replace("htmx-config", "")
         assert "transcript.json" not in text
-        assert "/calls" not in text
+    assert ("agents/5/calls?" in html) == calls
 
 
 def test_a_line_over_pages_breaks_where_a_page_has_no_value() -> None:
