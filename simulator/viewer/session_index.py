@@ -37,7 +37,7 @@ PART = 8_192
 PAUSE = 10.0
 """Seconds after which it is looked whether more sessions of a run that goes on have ended."""
 
-FORMAT = 1
+FORMAT = 2
 """Of what is kept; part of what a run is known by, so that another is made anew."""
 
 KINDS = {
@@ -59,6 +59,11 @@ KINDS = {
 } | dict.fromkeys(METRICS, "<f8")
 """Every column with the type of its array. ``outcome`` is a number of the table outcomes; what
 does not exist is NaN, and 0 for a trait."""
+
+TEXTS = {"text": "<i8", "text_row": "<u4", "text_place": "i1"}
+"""Beside them, of every text in ascending order: its number, and the first session that said it
+and where. Who else said it is in the table sayers, of texts in the table shared: nearly all
+texts of a chat model are said once."""
 
 ROWS = "<u4"
 """Numbers of sessions."""
@@ -89,6 +94,9 @@ CREATE TABLE IF NOT EXISTS texts (
 CREATE TABLE IF NOT EXISTS sayers (
     text INTEGER NOT NULL, place INTEGER NOT NULL, part INTEGER NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (text, place, part)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shared (
+    visits INTEGER NOT NULL, text INTEGER NOT NULL, PRIMARY KEY (visits, text)
 ) WITHOUT ROWID;
 """
 
@@ -198,7 +206,7 @@ def _drop(connection: sqlite3.Connection, visits: int) -> None:
     connection.execute(f"DROP TABLE IF EXISTS {words(visits)}")
     mine = "SELECT id FROM texts WHERE visits = ?"
     connection.execute(f"DELETE FROM sayers WHERE text IN ({mine})", (visits,))
-    for table in ("visit_columns", "outcomes", "watchers", "texts"):
+    for table in ("visit_columns", "outcomes", "watchers", "texts", "shared"):
         connection.execute(f"DELETE FROM {table} WHERE visits = ?", (visits,))
     connection.execute("DELETE FROM visits WHERE id = ?", (visits,))
 
@@ -225,7 +233,7 @@ def column(index: Index, visits: int, name: str) -> npt.NDArray[np.generic]:
     """(rows,) one column of all that is there."""
     query = "SELECT body FROM visit_columns WHERE visits = ? AND name = ? ORDER BY part"
     bodies = index.connection.execute(query, (visits, name))
-    return np.frombuffer(b"".join(body for (body,) in bodies), dtype=KINDS[name])
+    return np.frombuffer(b"".join(body for (body,) in bodies), dtype=(KINDS | TEXTS)[name])
 
 
 def _add(index: Index, visits: int, batch: Batch) -> None:
@@ -256,21 +264,24 @@ def _outcomes(connection: sqlite3.Connection, visits: int, found: pd.Series) -> 
 def _append(
     connection: sqlite3.Connection, visits: int, first: int, sessions: pd.DataFrame
 ) -> None:
-    """The last part grows until it is full."""
-    query = "SELECT max(part) FROM visit_columns WHERE visits = ? AND name = 'agent'"
-    last = connection.execute(query, (visits,)).fetchone()[0]
-    part = first if last is None or first - last >= PART else int(last)
     for name, kind in KINDS.items():
         values = sessions[name]
         if not kind.endswith("f8"):
             values = values.fillna(0)
-        body = values.to_numpy().astype(kind).tobytes()
-        if part < first:
-            query = "SELECT body FROM visit_columns WHERE visits = ? AND name = ? AND part = ?"
-            body = connection.execute(query, (visits, name, part)).fetchone()[0] + body
-        connection.execute(
-            "INSERT OR REPLACE INTO visit_columns VALUES (?, ?, ?, ?)", (visits, name, part, body)
-        )
+        _grow(connection, visits, name, first, values.to_numpy().astype(kind).tobytes())
+
+
+def _grow(connection: sqlite3.Connection, visits: int, name: str, first: int, body: bytes) -> None:
+    """Longer by what came with session ``first``; the last part grows until it is full."""
+    query = "SELECT max(part) FROM visit_columns WHERE visits = ? AND name = ?"
+    last = connection.execute(query, (visits, name)).fetchone()[0]
+    part = first if last is None or first - last >= PART else int(last)
+    if part < first:
+        query = "SELECT body FROM visit_columns WHERE visits = ? AND name = ? AND part = ?"
+        body = connection.execute(query, (visits, name, part)).fetchone()[0] + body
+    connection.execute(
+        "INSERT OR REPLACE INTO visit_columns VALUES (?, ?, ?, ?)", (visits, name, part, body)
+    )
 
 
 def _add_watchers(
@@ -288,20 +299,32 @@ def _add_watchers(
 def _add_texts(
     connection: sqlite3.Connection, visits: int, first: int, said: pd.DataFrame, full: bool
 ) -> None:
+    last = connection.execute("SELECT max(id) FROM texts").fetchone()[0] or 0
     known = _known(connection, visits, said["text"].unique(), full)
-    ids = said["text"].map(known)
+    found = said.assign(text=said["text"].map(known).astype("int64"))
+    new = ~found["text"].duplicated() & (found["text"] > last)
+    firsts = found[new].sort_values("text")
+    for name, values in (
+        ("text", firsts["text"]),
+        ("text_row", firsts["row"] + first),
+        ("text_place", firsts["where"]),
+    ):
+        _grow(connection, visits, name, first, values.to_numpy().astype(TEXTS[name]).tobytes())
+    others = found[~new]
+    connection.executemany(
+        "INSERT OR IGNORE INTO shared VALUES (?, ?)",
+        ((visits, int(text)) for text in others["text"].unique()),
+    )
     connection.executemany(
         "INSERT INTO sayers VALUES (?, ?, ?, ?)",
         (
             (text, place, first, _rows(first, rows))
-            for place, rows_of_place in enumerate(_places(said))
-            for text, rows in _grouped(said["row"][rows_of_place], ids[rows_of_place])
+            for place in range(len(SAID))
+            for text, rows in _grouped(
+                others["row"][others["where"] == place], others["text"][others["where"] == place]
+            )
         ),
     )
-
-
-def _places(said: pd.DataFrame) -> list[npt.NDArray[np.bool_]]:
-    return [said["where"].to_numpy() == place for place in range(len(SAID))]
 
 
 def _known(

@@ -4,6 +4,7 @@ memories."""
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,14 +12,19 @@ import numpy as np
 
 from .index import Index
 from .session_batches import SAID
-from .session_index import ROWS, Rows, searchable, words
+from .session_index import ROWS, Rows, column, searchable, words
 
 LONGEST, MOST = 200, 12
 """Characters and words of a question that are looked at."""
 
-_START, _END = "\x02", "\x03"
 _AROUND = 90
-"""Characters beside a hit that are shown where there is no full-text search."""
+"""Characters beside a hit that are shown."""
+
+_ACCENTS = 20_000
+"""Characters of a text in which words are looked for whose accents are other ones."""
+
+_AT_ONCE = 500
+"""Texts in one query."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +68,36 @@ def search(index: Index, visits: int, question: str) -> Hits:
         like = " AND ".join(["text LIKE ? ESCAPE '\\'"] * len(terms))
         which = f"SELECT id FROM texts WHERE visits = {int(visits)} AND {like}"
         given = [f"%{_escaped(text)}%" for text, _ in terms]
-    query = f"SELECT text, place, body FROM sayers WHERE text IN ({which})"
-    found = index.connection.execute(query, given).fetchall()
-    sizes = [len(body) // 4 for _, _, body in found]
-    rows = np.frombuffer(b"".join(body for _, _, body in found), dtype=ROWS)
-    text = np.repeat(np.array([text for text, _, _ in found], dtype=np.int64), sizes)
-    place = np.repeat(np.array([place for _, place, _ in found], dtype=np.int64), sizes)
-    return Hits(rows.astype(np.int64), text, place)
+    found = index.connection.execute(which, given)
+    return _said(index, visits, np.array([text for (text,) in found], dtype=np.int64))
+
+
+def _said(index: Index, visits: int, texts: Rows) -> Hits:
+    """Who said these texts."""
+    first = np.searchsorted(column(index, visits, "text"), np.sort(texts))
+    parts = [
+        (column(index, visits, "text_row")[first], np.sort(texts),
+         column(index, visits, "text_place")[first])
+    ]  # fmt: skip
+    query = "SELECT text FROM shared WHERE visits = ?"
+    shared = [text for (text,) in index.connection.execute(query, (visits,))]
+    again = np.intersect1d(texts, np.array(shared, dtype=np.int64)).tolist()
+    for start in range(0, len(again), _AT_ONCE):
+        some = again[start : start + _AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        query = f"SELECT text, place, body FROM sayers WHERE text IN ({marks})"
+        for text, place, body in index.connection.execute(query, some):
+            rows = np.frombuffer(body, dtype=ROWS)
+            parts.append((rows, np.full(len(rows), text), np.full(len(rows), place)))
+    rows, text, place = (np.concatenate(part).astype(np.int64) for part in zip(*parts, strict=True))
+    return Hits(rows, text, place)
 
 
 def shown(
     index: Index, visits: int, question: str, hits: Hits, rows: Sequence[int]
 ) -> dict[int, tuple[str, list[Part]]]:
     """By session: where the first hit stands, and the words around it."""
+    terms = asked(question)
     near = np.flatnonzero(np.isin(hits.rows, np.array(rows, dtype=np.int64)))
     out: dict[int, tuple[str, list[Part]]] = {}
     for row in rows:
@@ -83,37 +106,44 @@ def shown(
             first = mine[np.argmin(hits.place[mine])]
             out[row] = (
                 SAID[hits.place[first]],
-                _around(index, visits, question, int(hits.text[first])),
+                _around(index, terms, int(hits.text[first])),
             )
     return out
 
 
-def _around(index: Index, visits: int, question: str, text: int) -> list[Part]:
-    terms = asked(question)
-    if searchable(index):
-        name = words(visits)
-        query = (
-            f"SELECT snippet({name}, 0, ?, ?, '…', 24) FROM {name} WHERE {name} MATCH ? "
-            "AND rowid = ?"
-        )
-        row = index.connection.execute(query, (_START, _END, _match(terms), text)).fetchone()
-        return _parts(str(row[0])) if row else []
+def _around(index: Index, terms: Sequence[tuple[str, bool]], text: int) -> list[Part]:
+    """The words of a text around the first hit."""
     query = "SELECT text FROM texts WHERE id = ?"
     found = str(index.connection.execute(query, (text,)).fetchone()[0])
-    any_term = re.compile("|".join(re.escape(term) for term, _ in terms), re.IGNORECASE)
-    first = any_term.search(found)
-    at = first.start() if first else 0
-    start, stop = max(at - _AROUND, 0), at + _AROUND
-    piece = any_term.sub(lambda hit: f"{_START}{hit[0]}{_END}", found[start:stop])
-    return _parts("…" * (start > 0) + piece + "…" * (stop < len(found)))
-
-
-def _parts(text: str) -> list[Part]:
-    out = []
-    for piece in text.split(_START):
-        hit, end, rest = piece.partition(_END)
-        out += [Part(hit, True), Part(rest, False)] if end else [Part(piece, False)]
+    full = searchable(index)
+    sought = re.compile("|".join(_pattern(*term, full) for term in terms), re.IGNORECASE)
+    plain = found
+    if not sought.search(found):
+        plain = _without_accents(found)
+    hit = sought.search(plain)
+    at = hit.start() if hit else 0
+    start, stop = max(at - _AROUND, 0), min(at + _AROUND, len(found))
+    out, last = [Part("…", False)] * (start > 0), start
+    for one in sought.finditer(plain, start, stop):
+        out += [Part(found[last : one.start()], False), Part(found[one.start() : one.end()], True)]
+        last = one.end()
+    out += [Part(found[last:stop], False), *[Part("…", False)] * (stop < len(found))]
     return [part for part in out if part.text]
+
+
+def _pattern(text: str, phrase: bool, full: bool) -> str:
+    """What the search takes for a hit: whole words, of which the last may go on outside of a
+    phrase; without full-text search the text wherever it stands."""
+    if not full:
+        return re.escape(text)
+    words = re.findall(r"[^\W_]+", _without_accents(text))
+    end = r"(?![^\W_])" if phrase else ""
+    return r"(?<![^\W_])" + r"[\W_]+".join(map(re.escape, words)) + end
+
+
+def _without_accents(text: str) -> str:
+    """As long as the text."""
+    return "".join(unicodedata.normalize("NFD", letter)[0] for letter in text[:_ACCENTS])
 
 
 def _match(terms: Sequence[tuple[str, bool]]) -> str:

@@ -328,3 +328,31 @@ def test_a_session_somebody_noted_is_found(tmp_path: Path) -> None:
         (row,) = _all(view, "try", notes="1")
         assert (row["arm"], row["round"], row["agent"], row["noted"]) == ("B", 1, 8, True)
         assert "has a note" in view.render("agents.html.j2", context(view, "try", parse({})))
+
+
+def test_words_are_found_and_marked_whatever_their_accents(tmp_path: Path) -> None:
+    told = ["A naïve café, " + "so " * 100 + "Ünderwhelming", "cafeteria", "decaf"]
+    with Store.open(tmp_path / "s.db") as store:
+        run = sample.begin(store)
+        arm = sample.add_arm(store, run, 0, "A")
+        ended: dict[str, Any] = {"agent": sample.AGENTS, "exit_page": [1] * 3, "shown": [1] * 3}
+        ended |= {"watched": [0] * 3, "liked": [0] * 3, "censored": [False] * 3}
+        store.add_sessions(arm, 1, ended | {"exit_reason": told, "outcome": ["ok"] * 3})
+        store.end_run(run, status="finished")
+        index = Index(tmp_path / "i.view")
+        session_index.update(store, index, "try")
+        view = View(store, index)
+        for question, agents, marked in (
+            ("cafe", [3, 5], ["café", "cafe"]),
+            ('"cafe"', [3], ["café"]),
+            ("under naive", [3], ["naïve"]),
+            ("ünderwhelming", [3], ["Ünderwhelming"]),
+            ("CAFÉTERIA", [5], ["cafeteria"]),
+        ):
+            rows = _all(view, "try", q=question)
+            assert [row["agent"] for row in rows] == agents, question
+            hits = [part.text for row in rows for part in row["hit"][1] if part.hit]
+            assert hits == marked
+            for row in rows:
+                text = "".join(part.text for part in row["hit"][1])
+                assert text.strip("…") in told[sample.AGENTS.tolist().index(row["agent"])]

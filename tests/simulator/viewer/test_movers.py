@@ -45,7 +45,7 @@ def view(played: Store, tmp_path_factory: pytest.TempPathFactory) -> View:
 
 @pytest.fixture(autouse=True)
 def nothing_in_the_background(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view.work, "ask", lambda *_: None)
+    monkeypatch.setattr(view.work, "ask", lambda *_, **__: None)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_what_one_arm_alone_has_is_told_with_its_reason(tmp_path: Path) -> None:
         index = Index(tmp_path / "i.view")
         session_index.update(store, index, "try")
         view = View(store, index)
-        view.work.ask = lambda *_: None  # type: ignore[method-assign]
+        view.work.ask = lambda *_, **__: None  # type: ignore[method-assign]
         shown = context(view, "try", parse({"metric": "n_exit", "list": "missing"}))
         told = {row["agent"]: [side["value"] for side in row["sides"]] for row in shown["rows"]}
         assert told == {3: ["2.00", "failed: timeout"], 8: ["2.00", "no session"]}
