@@ -119,7 +119,6 @@ def context(view: View, name: str) -> dict[str, Any]:
         "error": next((one.error for one in runs if one.error), ""),
         "resume": family or study.name,
         "facts": _facts(view, study, running=running),
-        "noted": person_notes.counts(view.store, study.name),
         "family": family,
         "members": _members(view, family, study.name),
         "playing": last.name if running and last is not None else "",

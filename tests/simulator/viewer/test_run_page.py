@@ -241,7 +241,8 @@ def test_what_people_noted_is_counted(client: TestClient, store: Store) -> None:
     for verdict in (person_notes.BELIEVABLE, *2 * [person_notes.NOT_BELIEVABLE]):
         person_notes.add(store, "alone", seen, verdict=verdict)
     text = client.get("/runs/alone").text
-    assert '<a href="/runs/alone/notes">3 notes</a>: 1 believable, 2 not.' in text
+    assert '<a href="/runs/alone/notes">3 notes</a>' in text
+    assert "1 believable, 2 not" in text
 
 
 def test_one_arm_has_nothing_to_be_compared_with(client: TestClient) -> None:
