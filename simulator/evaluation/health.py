@@ -225,6 +225,8 @@ def _cache(usage: Mapping[str, Mapping[str, Any]]) -> Check:
 def _audit(study: Study, audit: Mapping[str, Any] | None) -> Check:
     """Whether the same arm twice under the same luck gave the same."""
     name, title = "audit", "A/A control"
+    if audit is None and "imported" in study.scenario:
+        return Check(name, title, "attention", "Not possible: this run was imported, not played.")
     if audit is None:
         text = f"Not run for this audience: audition audit {study.first.scenario_file}"
         return Check(name, title, "attention", f"{text}, with the same --set as this run")

@@ -211,12 +211,13 @@ def calls(
 def usage(store: Store, name: str | None = None, *, by_kind: bool = False) -> pd.DataFrame:
     """What chat models cost by arm (and kind of question): calls and tokens_in (of them
     tokens_cached from the provider's prompt cache) and tokens_out that were sent; cost_usd
-    of these, NaN where any that took tokens has no price; cached (answers that cost
+    of these, NaN where any that took tokens or was answered has no price; cached (answers that cost
     nothing); assumed_tokens and assumed_usd of requests whose replies were lost."""
     t = tables.calls.c
     # A call that says that a question was given up was never sent.
     sent = sa.case((sa.or_(t.cached, t.outcome == GAVE_UP), 0), else_=1)
-    took_tokens = t.tokens_in + t.tokens_out > 0
+    # A usable reply without a price cost what nobody knows, tokens told or not (imported runs).
+    took_tokens = sa.or_(t.tokens_in + t.tokens_out > 0, t.outcome.in_(USABLE))
     unpriced = sa.case((sa.and_(t.cost_usd.is_(None), took_tokens), 1), else_=0)
     groups: list[sa.Column[Any]] = [tables.arms.c.position, *([t.kind] if by_kind else [])]
     query = (
