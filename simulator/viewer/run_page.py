@@ -21,12 +21,15 @@ from ..report.wording import DASH, duration
 from ..storage import person_notes, queries, tables
 from . import exports, live, summaries
 from .answers import download
-from .view import NotThere, View
+from .view import NotThere, View, cut
 
 router = APIRouter()
 
 TICK = 1.0
 """Seconds between two looks at whether there is something new to tell."""
+
+SETTINGS = 40_000
+"""Characters of a scenario on the page; summary.json has it whole."""
 
 _REPORT = Path(page.__file__).parent
 
@@ -243,6 +246,7 @@ def _there(view: View, study: Study, made: summaries.Made) -> str:
         "single": len(study.arms) == 1,
         "run": {"name": study.name, "scenario_file": study.first.scenario_file},
     }
+    content["settings"] = cut(content["settings"], SETTINGS)
     return view.render("run_report.html.j2", {**content, **shown})
 
 
