@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -144,13 +145,14 @@ def saved(tmp_path: Path) -> Callable[[Page, Locator], str]:
     return save
 
 
-def opened(browser: Browser, viewer: str, look: str) -> Iterator[Page]:
-    """A page that listens to its console and its requests."""
+def opened(browser: Browser, viewer: str, look: str, **more: Any) -> Iterator[Page]:
+    """A page that listens to its console and its requests; ``more``: of its context."""
     size = {"width": 390 if look == "narrow" else 1280, "height": 844}
     context = browser.new_context(
         viewport={"width": size["width"], "height": size["height"]},
         color_scheme="dark" if look == "dark" else "light",
         base_url=viewer,
+        **more,
     )
     context.set_default_timeout(PATIENCE)
     heard = Heard(viewer)
