@@ -23,10 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+from simulator.evaluation.simulated import METRICS
 from simulator.storage import queries
 from simulator.storage.store import Store
 from simulator.viewer import session_index
 from simulator.viewer.index import Index, place
+from simulator.viewer.session_pairs import LISTS
 
 from . import large_store
 from .large_store import CALLING, COMMON, ITEMS, NOTING, RARE, RUN
@@ -37,7 +39,6 @@ LIMIT = 0.2
 
 SORTS = ("agent", "arm", "activity", "exit_page", "shown", "watched", "liked", "satisfaction",
          "return_intent", "outcome")  # fmt: skip
-MOVED = ("losses", "gains", "early", "late", "failed")
 
 Address = Callable[[random.Random], str]
 
@@ -85,7 +86,7 @@ def kinds(agents: int) -> list[Kind]:
         table("last sheet of a sort", sort="-satisfaction", sheet=sheets),
         table("arm", arm=lambda luck: luck.choice(["Popular", "Random"])),
         table("one agent", agent=lambda luck: luck.randrange(agents)),
-        table("trait", activity=lambda luck: luck.randint(1, 3)),
+        table("trait", diversity=lambda luck: luck.randint(1, 3)),
         table("three traits", activity=1, diversity=2, conformity=lambda luck: luck.randint(1, 3)),
         table("exit page", exit_min=lambda luck: luck.randint(1, 3), exit_max=4),
         table("satisfaction", sat_min=lambda luck: luck.randint(1, 6), sat_max=8.5),
@@ -100,7 +101,7 @@ def kinds(agents: int) -> list[Kind]:
         table("two words", q=lambda luck: f"{_word(luck)} {_word(luck)}"),
         table("a phrase", q='"one evening of agent"'),
         table("a word that nobody said", q="xylophone"),
-        table("word, arm, trait and sort", q=COMMON, arm="Random", activity=2, sort="-watched"),
+        table("word, arm, trait and sort", q=COMMON, arm="Random", diversity=2, sort="-watched"),
         table("nobody is like this", q=RARE, exit_min=5, sat_max=1, item="#1"),
         Kind("titles to choose from", lambda luck: f"{at}/titles?item={_word(luck)}"),
         of_agent("one agent"),
@@ -112,8 +113,13 @@ def kinds(agents: int) -> list[Kind]:
         of_agent("transcript.md", "/transcript.md"),
         of_agent("two arms of one agent", "/pair", a="Popular", b="Random"),
         fixed("movers", f"{at}/movers"),
-        *(fixed(f"movers: {kind}", f"{at}/movers?list={kind}") for kind in MOVED),
+        *(fixed(f"movers: {kind}", f"{at}/movers?list={kind}") for kind in LISTS),
+        Kind(
+            "movers: any metric", lambda luck: f"{at}/movers?metric={luck.choice(sorted(METRICS))}"
+        ),
         fixed("notes", f"{at}/notes"),
+        fixed("notes.csv", f"{at}/notes.csv"),
+        fixed("notes.json", f"{at}/notes.json"),
         fixed("no such agent", f"{at}/agents/{2**31 - 1}"),
     ]
 
@@ -191,10 +197,11 @@ def indexed(running: Viewer, store: Store, kept: Path) -> None:
 def timed(running: Viewer, wanted: list[Kind], repeats: int) -> list[str]:
     """A line for each kind; returns those whose median is above the limit."""
     slow, absent = [], []
-    print(f"{'page':<36} {'median':>8} {'p95':>8} {'most':>8} {'KiB':>8}  ms")
+    print(f"{'page':<36} {'median':>8} {'p95':>8} {'most':>8} {'CPU':>8} ms {'KiB':>8}")
     for kind in wanted:
-        luck = random.Random(kind.name)
+        luck, before = random.Random(kind.name), running.cpu()
         answers = [running.ask(kind.address(luck)) for _ in range(repeats)]
+        cpu = 1000 * (running.cpu() - before) / repeats
         if all(b"No page has this address" in answer.body for answer in answers):
             absent.append(kind.name)
             continue
@@ -204,7 +211,7 @@ def timed(running: Viewer, wanted: list[Kind], repeats: int) -> list[str]:
         size = statistics.median(len(answer.body) for answer in answers) / 1024
         print(
             f"{kind.name:<36} {statistics.median(took):>8.1f} {p95:>8.1f} {took[-1]:>8.1f} "
-            f"{size:>8.1f}{f'  {sorted(wrong)}' if wrong else ''}",
+            f"{cpu:>8.1f}    {size:>8.1f}{f'  {sorted(wrong)}' if wrong else ''}",
             flush=True,
         )
         if statistics.median(took) > 1000 * LIMIT:

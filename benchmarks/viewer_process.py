@@ -4,6 +4,7 @@ from /proc."""
 from __future__ import annotations
 
 import http.client
+import os
 import signal
 import subprocess
 import sys
@@ -39,10 +40,25 @@ class Viewer:
         if self._connection is None:
             self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         started = time.perf_counter()
-        self._connection.request("GET", path, headers=headers)
-        response = self._connection.getresponse()
+        try:
+            response = self._got(path, headers)
+        except (http.client.RemoteDisconnected, ConnectionError):  # it was idle for too long
+            self._connection.close()
+            response = self._got(path, headers)
         body = response.read()
         return Answer(response.status, body, time.perf_counter() - started)
+
+    def _got(self, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+        assert self._connection is not None
+        self._connection.request("GET", path, headers=headers)
+        return self._connection.getresponse()
+
+    def cpu(self) -> float:
+        """Seconds of CPU that the pages' process has had; what works in the background is
+        another one."""
+        text = (_PROC / str(self.process.pid) / "stat").read_text()
+        user, system = text.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def look(self) -> dict[int, float]:
         """The peak of each process of the viewer by now, in MiB (VmHWM)."""
