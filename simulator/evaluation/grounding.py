@@ -3,8 +3,9 @@ rated (``grounding: held_out``).
 
 Metrics that add up over shown items fall into two parts: what recognised items brought, and
 what the model's own answers brought. So does each paired difference, and the two parts sum to
-it. Other metrics (satisfaction, exits, means of ratings) cannot be taken apart so: what an
-agent recognised also moves its mood and how long it stays.
+it: an account of what happened, not of what either would bring alone, as recognised items also
+take the place of others and decide how long an agent stays and is shown others. Other metrics
+(satisfaction, exits, means of ratings) cannot be taken apart even so.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .simulated import KEY, METRICS, Log
 from .study import Study, per_unit
 
 ADDITIVE = ("p_view", "n_like", "p_like")
-"""Metrics that are sums over shown items, divided by what does not depend on answers."""
+"""Metrics that are sums over shown items, divided by nothing or by how many were shown."""
 
 SHARES = ("shown", "watched", "liked")
 """Of what agents were shown, watched and liked: the share that they recognised."""

@@ -187,6 +187,15 @@ def _sessions(study: Study, scenario: Scenario, metric: str, unit: Unit) -> Sess
             found=f"arms {', '.join(study.arms)}",
             allowed=f"the scenario's control, {scenario.control}, and one more of its arms",
         )
+    asked, known = scenario.grounding, str(study.scenario.get("grounding") or "none")
+    if asked != known:
+        raise InputError(
+            where,
+            key="grounding",
+            found=known,
+            allowed=f"{asked}, as in the scenario: agents vary otherwise with it",
+            fix=f"--set grounding={known}",
+        )
     if study.unit != unit:
         kinds = {"agent": "one world", "world": "several worlds"}
         raise InputError(

@@ -13,6 +13,8 @@ _MEANING = (
 )
 MEANING = f"Grounding: held_out: a{_MEANING}"
 
+_NOT_ALONE = "a sum, not what either would be alone"
+
 _OFF = "--set grounding=none"
 
 
@@ -44,12 +46,13 @@ def lines(summary: Mapping[str, Any]) -> list[str]:
     ]
     words = wording("p_view")
     splits = [
-        f"{clean(row['arm'])} {signed(row['recognised']['difference'], words.digits)} of "
-        f"{signed(row['difference'], words.digits)}"
+        f"{clean(row['arm'])} {signed(row['difference'], words.digits)} = "
+        f"{signed(row['recognised']['difference'], words.digits)} among recognised items, "
+        f"{signed(row['own']['difference'], words.digits)} among others"
         for row in found["splits"]
         if row["metric"] == "p_view"
     ]
-    told = f"In {words.short}, recognised items made {', '.join(splits)}. " if splits else ""
+    told = f"{words.short}: {'; '.join(splits)} ({_NOT_ALONE}). " if splits else ""
     return [*out, f"{told}{_unsplit(found)}"]
 
 

@@ -26,6 +26,7 @@ from simulator.evaluation.summary import summarise
 from simulator.model import Sessions
 from simulator.progress import Progress
 from simulator.report import terminal, terminal_ab
+from simulator.report.wording import signed
 from simulator.report.write import write
 from simulator.run import identity
 from simulator.scenario import Scenario, changed
@@ -302,7 +303,10 @@ def test_it_is_named_wherever_a_result_shows(played: Played, tmp_path: Path) -> 
     assert "not known" in page
     compared = _text(*terminal_ab.blocks(_compared(played), every=False))
     assert "grounding: held_out" in compared
-    assert "In P_view, recognised items made EASE" in compared
+    split = next(r for r in summary["grounding"]["splits"] if r["metric"] == "p_view")
+    own = signed(split["own"]["difference"], 3)
+    assert f"P_view: EASE {signed(split['difference'], 3)} = " in compared
+    assert f"{own} among others (a sum, not what either would be alone)" in compared
     agent = int(played.exposures.query("relevant == True and arm == 'EASE'")["agent"].iloc[0])
     document = transcript.transcript(played.store, played.name, agent, "EASE")
     told = _text(transcript.render(document))

@@ -352,6 +352,7 @@ def test_a_metric_that_never_varies_has_no_correlation(stored: Path) -> None:
         (("--pilot", 41), "allowed: 2 to 40"),
         (("--pilot", 5, "--pages", 9), "allowed: 1 to 5, session.max_pages"),
         (("--from", "worlds"), "allowed: one of one world"),
+        (("--from", "single", "--set", "grounding=held_out"), "allowed: held_out, as in the"),
         (("--from", "single", "--set", "worlds=2"), "allowed: one of several worlds"),
         (
             ("--from", "single", "--set", "arms.0.name=Chance", "--set", "control=Chance"),
