@@ -71,7 +71,7 @@ class Runs:
         return self._done("resume", name, *arguments)
 
     def _done(self, *arguments: object) -> Done:
-        with mock.patch("simulator.cli._report"):  # takes longer than all the rest
+        with mock.patch("simulator.commands.running.report"):  # takes longer than all the rest
             return audition(*arguments, *self.places)
 
     def started(self, *arguments: str) -> subprocess.Popen[str]:

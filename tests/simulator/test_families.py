@@ -273,7 +273,8 @@ FAMILY = ("--set", "worlds=2", "--set", "agents.count=4")
 def test_tokens_are_capped_over_the_members_of_a_chat_family(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulator.cli._member_report", lambda *_: None)
+    for place in ("running", "shared"):
+        monkeypatch.setattr(f"simulator.commands.{place}.member_report", lambda *_: None)
     with Server() as server:
         calm = Runs.of(tmp_path / "calm", server)
         assert calm.run(*FAMILY).code == 0
@@ -301,7 +302,8 @@ def test_tokens_are_capped_over_the_members_of_a_chat_family(
 def test_replicates_are_the_same_people_asked_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulator.cli._member_report", lambda *_: None)
+    for place in ("running", "shared"):
+        monkeypatch.setattr(f"simulator.commands.{place}.member_report", lambda *_: None)
     twice = ("--set", "agents.replicates=2", "--set", "agents.count=4")
     with Server(with_tastes) as server:
         runs = Runs.of(tmp_path, server)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from agents.response.taste import item_texts
-from simulator.cli import _embedded
+from simulator.commands.shared import embedded
 from simulator.embeddings.interface import unit
 from simulator.embeddings.settle import settle
 from simulator.errors import AuditionError
@@ -114,7 +114,7 @@ def test_calibration_and_fidelity_find_what_a_run_embedded(tmp_path: Path) -> No
         with Store.open(place) as store:
             settled = settle(world(server), store, QUIET)
         asked = len(server.bodies)
-        again = _embedded(world(server), place, QUIET)
+        again = embedded(world(server), place, QUIET)
         assert again.catalogue.embedding is not None
         np.testing.assert_array_equal(again.catalogue.embedding, settled.catalogue.embedding)
         assert len(server.bodies) == asked
