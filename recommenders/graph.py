@@ -11,19 +11,24 @@ import torch
 from .interface import Interactions
 
 
-def normalised_adjacency(train: Interactions) -> sp.csr_array:
+def normalised_adjacency(train: Interactions, *, self_loops: bool = False) -> sp.csr_array:
     """D^-1/2 A D^-1/2 of the bipartite graph, float32 CSR; users first, then items.
 
-    Training pairs only, no self-loops; a node without edges keeps an empty row. Its largest
-    eigenvalue is 1, with eigenvector sqrt(degree) (He et al. 2020, LightGCN, equation 8).
+    Training pairs only. With ``self_loops`` A + I stands for A; without, a node that has no
+    edges keeps an empty row. The largest eigenvalue is 1, with eigenvector sqrt(degree)
+    (He et al. 2020, LightGCN, equation 8).
     """
     matrix = train.matrix
-    user_degree = np.diff(matrix.indptr).astype(np.float64)
-    item_degree = np.bincount(matrix.indices, minlength=train.n_items).astype(np.float64)
+    own = 1.0 if self_loops else 0.0
+    user_degree = own + np.diff(matrix.indptr).astype(np.float64)
+    item_degree = own + np.bincount(matrix.indices, minlength=train.n_items).astype(np.float64)
     rows = np.repeat(np.arange(train.n_users), np.diff(matrix.indptr))
     weight = 1.0 / np.sqrt(user_degree[rows] * item_degree[matrix.indices])
     half = sp.csr_array((weight.astype(np.float32), matrix.indices, matrix.indptr), matrix.shape)
     out = sp.csr_array(sp.block_array([[None, half], [half.T, None]], format="csr"))
+    if self_loops:
+        degree = np.concatenate([user_degree, item_degree])
+        out = sp.csr_array(out + sp.diags_array((1.0 / degree).astype(np.float32), format="csr"))
     out.sort_indices()
     return out
 

@@ -9,21 +9,11 @@ from __future__ import annotations
 from typing import Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from .factors import Factors
 from .graph import Propagation
-from .interface import (
-    UNKNOWN_USER,
-    FloatArray,
-    Interactions,
-    Items,
-    Progress,
-    Query,
-    Recommender,
-    State,
-)
-from .popularity import popularity_for_strangers
+from .interface import FloatArray, Interactions, Items, Progress
 from .sampling import TripleSampler
 from .settings import require
 from .training import Adam, Schedule, Watch, choose_device, run_epochs
@@ -107,7 +97,7 @@ class PairwiseTraining:
         return self._ego if self._propagation is None else self._propagation(self._ego)
 
 
-class MF(Recommender):
+class MF(Factors):
     """Matrix factorisation, learned from pairs of a known and an unknown item (BPR).
 
     dim: width of a user's and an item's vector. l2: weight of the squared vectors of a
@@ -115,11 +105,6 @@ class MF(Recommender):
     eval_every, patience and epochs_without_validation: see training.Schedule. device: auto
     takes CUDA where present.
     """
-
-    user_factors: FloatArray  # (n_users, dim)
-    item_factors: FloatArray  # (n_items, dim)
-    popularity: FloatArray  # (n_items,), the answer to strangers
-    known: npt.NDArray[np.bool_]  # (n_users,), has training items
 
     def __init__(
         self,
@@ -189,29 +174,6 @@ class MF(Recommender):
             put_back=self._put_back,
             progress=progress,
         )
-        return self
-
-    def _put_back(self, factors: tuple[FloatArray, FloatArray]) -> None:
-        self.user_factors, self.item_factors = factors
-
-    def scores(self, query: Query) -> FloatArray:
-        """(B, n_items) dot products; popularity for users without training items."""
-        users = np.where(query.users == UNKNOWN_USER, 0, query.users)
-        strangers = (query.users == UNKNOWN_USER) | ~self.known[users]
-        out: FloatArray = self.user_factors[users] @ self.item_factors.T
-        return popularity_for_strangers(out, strangers, self.popularity)
-
-    def state(self) -> State:
-        return {
-            "user_factors": self.user_factors,
-            "item_factors": self.item_factors,
-            "popularity": self.popularity,
-            "known": self.known,
-        }
-
-    def load_state(self, state: State) -> Self:
-        self.user_factors, self.item_factors = state["user_factors"], state["item_factors"]
-        self.popularity, self.known = state["popularity"], state["known"]
         return self
 
 

@@ -27,6 +27,9 @@ CLASSES: Mapping[str, str] = MappingProxyType(
         "mf": "recommenders.mf:MF",
         "multvae": "recommenders.multvae:MultVAE",
         "lightgcn": "recommenders.lightgcn:LightGCN",
+        "gccf": "recommenders.graph_models.gccf:GCCF",
+        "sgl": "recommenders.graph_models.sgl:SGL",
+        "simgcl": "recommenders.graph_models.simgcl:SimGCL",
     }
 )
 NAMES: tuple[str, ...] = tuple(CLASSES)

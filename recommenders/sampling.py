@@ -58,8 +58,29 @@ class TripleSampler:
         count = self._counts[user]
         rank = (rng.random(len(user)) * count).astype(np.int64)
         positive = self._items[self._starts[user] + rank]
-        gap = (rng.random(len(user)) * (self._n_items - count)).astype(np.int64)
-        before = np.searchsorted(self._gap_keys, user * self._n_items + gap, side="right")
-        negative = gap + before - self._starts[user]
+        negative = self._negatives(user, rng)
         order = rng.permutation(len(user))
         return Triples(user[order], positive[order], negative[order])
+
+    def _negatives(self, user: IntArray, rng: np.random.Generator) -> IntArray:
+        """For each of ``user`` a uniform item outside the user's training items."""
+        gap = (rng.random(len(user)) * (self._n_items - self._counts[user])).astype(np.int64)
+        before = np.searchsorted(self._gap_keys, user * self._n_items + gap, side="right")
+        negative: IntArray = gap + before - self._starts[user]
+        return negative
+
+
+class PairSampler(TripleSampler):
+    """Training pairs weigh equally: each stands once in an epoch, with a new uniform negative.
+
+    The sampling of RLMRec's graph models. Users with every item have no negative and are
+    left out, as in the parent.
+    """
+
+    def epoch(self, rng: np.random.Generator) -> Triples:
+        """``len(self)`` triples in random order; the positives are exactly the training pairs."""
+        every = np.repeat(np.arange(len(self._counts), dtype=np.int64), self._counts)
+        chosen = np.flatnonzero(self._counts[every] < self._n_items)
+        order = rng.permutation(chosen)
+        user = every[order]
+        return Triples(user, self._items[order], self._negatives(user, rng))

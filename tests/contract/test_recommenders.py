@@ -30,11 +30,16 @@ STRANGERS_GET_POPULARITY = tuple(
 
 COLLABORATIVE = tuple(name for name in registry.NAMES if name not in TASTELESS)
 
+GRAPH_MODEL = {"dim": 8, "epochs": 4, "min_epochs": 1, "epochs_without_validation": 2}
+
 QUICK: Mapping[str, Mapping[str, Any]] = {
     "random-of-popular": {"pool": 12, "draws": 5},
     "mf": {"dim": 8, "learning_rate": 0.02, "epochs_without_validation": 5},
     "multvae": {"hidden": 16, "latent": 8, "epochs_without_validation": 5},
     "lightgcn": {"dim": 8, "learning_rate": 0.02, "epochs_without_validation": 5},
+    "gccf": GRAPH_MODEL,
+    "sgl": GRAPH_MODEL,
+    "simgcl": GRAPH_MODEL,
 }
 """Settings that keep the suite fast where what is learned does not matter."""
 
@@ -42,6 +47,9 @@ LEARNING: Mapping[str, Mapping[str, Any]] = {
     "mf": {"learning_rate": 0.02, "epochs_without_validation": 60},
     "multvae": {"hidden": 64, "latent": 16, "learning_rate": 5e-3, "batch_size": 16},
     "lightgcn": {"learning_rate": 0.02, "epochs_without_validation": 60},
+    "gccf": {"learning_rate": 0.02, "epochs_without_validation": 60},
+    "sgl": {"learning_rate": 0.02, "epochs_without_validation": 60, "cl": 0.001},
+    "simgcl": {"learning_rate": 0.02, "epochs_without_validation": 60, "cl": 0.001},
 }
 """Settings that learn so small a data set within a second or two."""
 
