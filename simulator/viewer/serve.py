@@ -29,8 +29,9 @@ def serve(store: Store, *, host: str, port: int | None, token: str | None, start
     gate = Gate(hosts=_names(host), token=token or ("" if local else secrets.token_urlsafe(18)))
     listener = _listen(host, port)
     number = listener.getsockname()[1]
+    view = View(store, Index(place(store.name)))
     config = uvicorn.Config(
-        create_app(View(store, Index(place(store.name))), gate),
+        create_app(view, gate),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -41,7 +42,7 @@ def serve(store: Store, *, host: str, port: int | None, token: str | None, start
     print(f"Viewer: http://{_bracketed(shown)}:{number}{start or '/'}{query}", flush=True)
     print("Ctrl-C ends it.", flush=True)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    with closing(listener), suppress(KeyboardInterrupt):  # which is how it is ended
+    with closing(listener), closing(view.work), suppress(KeyboardInterrupt):  # which ends it
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -61,6 +61,7 @@ class Work:
         self._queue: queue.SimpleQueue[tuple[str, str, tuple[Any, ...]]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._child: _Child | None = None
+        self._closed = False
 
     def ask(self, key: str, task: str, *arguments: Any, pause: float = 0.0) -> None:
         """Let ``task`` be done, unless what goes by that ``key`` waits, runs or just failed, or
@@ -83,17 +84,22 @@ class Work:
             return self._jobs.get(key)
 
     def close(self) -> None:
-        """End the process, whatever it does."""
-        if self._child is not None:
-            self._child.process.kill()
+        """End the process, whatever it does, and start no other."""
+        with self._lock:
+            self._closed = True
+            if self._child is not None:
+                self._child.process.kill()
+                self._child.process.join()
 
     def _go(self) -> None:
         while True:
             key, task, arguments = self._queue.get()
             with self._lock:
+                if self._closed:
+                    return
                 self._jobs[key] = Job("running", time.monotonic())
             error = self._do(task, arguments)
-            if error:
+            if error and not self._closed:
                 log.warning("%s failed: %s", key, error)
             with self._lock:
                 if error:
@@ -115,6 +121,12 @@ class Work:
             return "its process ended"
 
     def _started(self) -> _Child:
+        with self._lock:
+            if self._closed:
+                raise OSError("closed")
+            return self._running()
+
+    def _running(self) -> _Child:
         if self._child is None or not self._child.process.is_alive():
             context = get_context("spawn")
             mine, its = context.Pipe()

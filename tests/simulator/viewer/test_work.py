@@ -17,6 +17,11 @@ def keep_process(store: Store, index: Index, name: str) -> None:
     index.keep(name, "process", "1", str(os.getpid()).encode())
 
 
+def take_long(store: Store, index: Index, name: str) -> None:
+    keep_process(store, index, name)
+    time.sleep(3600)
+
+
 def fail(store: Store, index: Index) -> None:
     raise ValueError("no such thing")
 
@@ -96,3 +101,22 @@ def test_what_was_done_a_moment_ago_is_left_for_a_pause(tmp_path: Path) -> None:
         job = work.job("a")
         assert job is not None
         assert job.state == "failed"
+
+
+def test_what_is_closed_leaves_no_process_behind(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        index = Index(tmp_path / "i.view")
+        work = Work(store, index)
+        work.ask("long", f"{HERE}:take_long", "long")
+        work.ask("next", f"{HERE}:keep_process", "next")
+        end = time.monotonic() + 60
+        while (kept := index.document("long", "process", "1")) is None:
+            assert time.monotonic() < end, "not begun within a minute"
+            time.sleep(0.01)
+        work.close()
+        assert work._thread is not None
+        work._thread.join(60)
+        assert not work._thread.is_alive()
+        assert index.document("next", "process", "1") is None
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(kept), 0)
