@@ -15,7 +15,7 @@ never by position or arm: the same item meets the same agent in the same mood ev
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from inspect import signature
 from typing import Any
@@ -46,17 +46,10 @@ from ..interface import (
 )
 from . import presets
 from .parameters import Parameters
+from .reasons import reasons
 from .recognised import Recognised
 from .seen import Seen
 from .taste import Company, Tastes, learn
-
-STAYS = ("I am still finding things I like", "I hope the next page suits me better")
-LEAVES = (
-    "I have seen enough for now",
-    "too little here suits my taste",
-    "I found something and stop here",
-    "there is nothing left to look at",
-)
 
 
 class Behavioural(ResponseModel):
@@ -155,7 +148,8 @@ class BehaviouralVisit(Visit):
         rating = known.given(self._ratings(page.row, item, own, watched), watched)
         satisfaction = self._move(page.row, there, interest, watched)
         fatigue = expit(self._tired(page))
-        leave = self._leaves(page, satisfaction) | ~there.any(axis=1)
+        any_item = there.any(axis=1)
+        leave = self._leaves(page, satisfaction) | ~any_item
         return Answers(
             interest=interest.astype(np.float32),
             aligned=there & (appeal >= 0.0),
@@ -164,7 +158,7 @@ class BehaviouralVisit(Visit):
             satisfaction=satisfaction.astype(np.float32),
             fatigue=fatigue.astype(np.float32),
             leave=leave,
-            reason=self._reasons(there.any(axis=1), satisfaction, fatigue, leave),
+            reason=reasons(any_item, satisfaction >= self._p.satisfaction_level, fatigue, leave),
             outcome=[OK] * len(page),
         )
 
@@ -278,17 +272,6 @@ class BehaviouralVisit(Visit):
         odds = self._tired(page) - p.exit_satisfaction * (satisfaction - p.satisfaction_level)
         draws = self._luck.uniform("leave", self._agent[page.row], self._round, page.number)
         return np.asarray(draws < expit(odds))
-
-    def _reasons(
-        self, any_item: BoolArray, satisfaction: Floats, fatigue: Floats, leave: BoolArray
-    ) -> Sequence[str]:
-        pleased = satisfaction >= self._p.satisfaction_level
-        stays = np.where(pleased, STAYS[0], STAYS[1])
-        leaves = np.select(
-            [~any_item, fatigue >= 0.5, ~pleased], [LEAVES[3], LEAVES[0], LEAVES[1]], LEAVES[2]
-        )
-        reasons: list[str] = np.where(leave, leaves, stays).tolist()
-        return reasons
 
 
 def rating_step(scale: tuple[float, float]) -> float:

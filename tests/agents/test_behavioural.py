@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from agents.interface import NO_ITEM, Answers, Audience, Page, RatedHistory
-from agents.response.behavioural import LEAVES, Behavioural, rating_step
+from agents.response.behavioural import Behavioural, rating_step
+from agents.response.reasons import LEAVES
 from agents.response.taste import learn
 from simulator.randomness import KeyedLuck
 
