@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from agents.response.endpoint import Endpoint
+
 from ..errors import InputError
 from .by_langchain import ByLangChain
 
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
 KEY = "agents.embedding.class"
-_SECRET = re.compile(r"(^|_)(key|token|secret|password)$", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(^|[_-])(key|token|secret|password|authorization)$|(api|access|auth)_?(key|token)$",
+    re.IGNORECASE,
+)
 
 
 class ClassEmbedding(ByLangChain):
@@ -27,15 +32,18 @@ class ClassEmbedding(ByLangChain):
         self, path: str, settings: Mapping[str, Any], file: str, batch: int = 128, **more: Any
     ) -> None:
         self._path, self._settings, self._file = path, dict(settings), file
-        for name in settings:
-            if _SECRET.search(name):
-                raise InputError(
-                    file,
-                    key=f"agents.embedding.{name}",
-                    found="a setting for a secret",  # whose value is not repeated
-                    allowed="none: scenarios are stored",
-                    fix="let the class read its key from the environment",
-                )
+        name = _secret(settings)
+        if name is not None:
+            raise InputError(
+                file,
+                key=f"agents.embedding.{name}",
+                found="a setting for a secret",  # whose value is not repeated
+                allowed="none: scenarios are stored",
+                fix="let the class read its key from the environment",
+            )
+        self._known = Endpoint(
+            provider="class", name=path, base_url=None, temperature=None, api_key_env=None
+        )
         self._class = _find(path, file)
         text = json.dumps(self._settings, sort_keys=True, ensure_ascii=False)
         of_settings = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -48,15 +56,34 @@ class ClassEmbedding(ByLangChain):
             **more,
         )
 
+    def redact(self, text: str) -> str:
+        """What a library says of a key that it read from the environment may hold it."""
+        return self._known.redact(text)
+
     def make(self) -> Embeddings:
         try:
             made: Embeddings = self._class(**self._settings)
         except Exception as error:  # noqa: BLE001 each constructor has its own
-            said = " ".join(str(error).split())[:400]
+            said = self.redact(" ".join(str(error).split()))[:400]
             raise InputError(
                 self._file, key=KEY, found=f"{self._path}, which cannot be made: {said}"
             ) from None
         return made
+
+
+def _secret(settings: Mapping[str, Any]) -> str | None:
+    """The first setting that is for a secret, also within settings such as headers.
+
+    >>> _secret({"size": 8, "default_headers": {"Authorization": "x"}})
+    'default_headers.Authorization'
+    """
+    for name, value in settings.items():
+        if _SECRET.search(str(name)):
+            return str(name)
+        within = _secret(value) if isinstance(value, Mapping) else None
+        if within is not None:
+            return f"{name}.{within}"
+    return None
 
 
 def _find(path: str, file: str) -> Any:

@@ -62,7 +62,12 @@ def test_any_class_of_langchain() -> None:
         (["agents.embedding={class: 'pathlib:Path'}"], "a subclass of langchain_core"),
         (["agents.embedding={class: x}"], '"package.module:Class"'),
         (["agents.embedding={provider: openai, class: 'a:B'}"], "one of them"),
-        ([f"agents.embedding={{class: '{FAKE}', api_key: abc}}"], "a setting for a secret"),
+        ([f"agents.embedding={{class: '{FAKE}', api_key: sk-123}}"], "a setting for a secret"),
+        ([f"agents.embedding={{class: '{FAKE}', apiKey: sk-123}}"], "embedding.apiKey"),
+        (
+            [f"agents.embedding={{class: '{FAKE}', headers: {{Authorization: sk-123}}}}"],
+            "embedding.headers.Authorization: found a setting for a secret",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(options: list[str], said: str) -> None:
