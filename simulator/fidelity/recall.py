@@ -5,7 +5,8 @@ happened and how it felt (``agents.memory``; reflections repeat these notes and 
 it is cued
 
 - with a title that it saw: the note on that page is the one that matters;
-- with an item it never met, of the very genres of one that it watched: the note on that page.
+- with an item that no page held, of the very genres of one that it watched: the note on that
+  page (others with such items count as misses).
 
 Beside it, for the same cues: relevance rescaled (0 to 1 from the least to the most relevant note,
 as Generative Agents do), relevance alone, the latest notes, and notes at random (the exact

@@ -1,8 +1,9 @@
 """Two pages in a row, made to tell whether the first changes what an agent does on the second.
 
 An agent's items come in two kinds: its own held-out ones, and others the data do not know it to
-have met. Wherever two items stand for each other, they are of one kind and as near in popularity
-as the kind's remaining items allow.
+have met. Wherever two items stand for each other, they are as near in popularity as the kind's
+remaining items allow, and of one kind: only an agent who has no own item left (it takes 5 for
+pages of 4) is shown another in an own one's place.
 """
 
 from __future__ import annotations
