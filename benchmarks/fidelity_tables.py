@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from agents.interface import ResponseModel
 from agents.registry import create
 from simulator.fidelity import memory, ratings, recall, slates, taste
-from simulator.fidelity.measures import Measure
+from simulator.fidelity.measures import Baseline, Measure
 from simulator.scenario import load
 from simulator.world import World, build
 
@@ -67,10 +67,15 @@ def measured(
 
 def row(measure: Measure) -> str:
     """One line of a Markdown table: test, case, figure, value, interval, agents, baselines."""
-    beside = " | ".join(f"{b.name} {b.value:.3f}" for b in measure.baselines)
+    beside = " | ".join(_beside(one) for one in measure.baselines)
     span = f"{measure.low:.3f} to {measure.high:.3f}"
     cells = (measure.test, measure.case, measure.name, f"{measure.value:.3f}", span)
     return f"| {' | '.join(cells)} | {measure.n} | {beside} |"
+
+
+def _beside(one: Baseline) -> str:
+    span = "" if np.isnan(one.low) else f" ({one.low:.3f} to {one.high:.3f})"
+    return f"{one.name} {one.value:.3f}{span}"
 
 
 if __name__ == "__main__":

@@ -25,24 +25,27 @@ def after_a_page(world: World, slates: Slates, model: ResponseModel) -> Iterator
     """How leaving after a page goes with what the page before it held, its own share held
     fixed: by truly relevant items, and by what each itself watched. Activity, which decides much
     of when an agent leaves, is held fixed too."""
-    here = replies.forced(world, slates, DRAWS, model)
+    here = [replies.forced(world, slates, 1, model, start=draw) for draw in range(DRAWS)]
     shown = np.maximum(slates.there.sum(axis=2), 1)
     left = np.arange(1, slates.pages + 1) == slates.exit_page[:, None]
     confidence = world.scenario.evaluation.confidence
     relevant = (slates.relevant & slates.there).sum(axis=2) / shown
+    # Draw by draw, as a published run is one draw: with means over draws, what chance made an
+    # agent watch would be lost, and with it whether that moves it.
     shares = {
-        "relevant": (relevant, relevant),
+        "relevant": ([relevant] * DRAWS, relevant),
         "watched": (
-            np.nansum(here.watched, axis=2) / shown,
+            [np.nansum(one.watched, axis=2) / shown for one in here],
             (slates.watched & slates.there).sum(axis=2) / shown,
         ),
     }
+    leaving = np.stack([one.leave for one in here])
     activity = world.audience.profiles.activity[slates.row]
     held = (activity[:, None] == (1, 3)).astype(np.float64)
     reached = np.asarray(slates.there.any(axis=2))
     for name, (ours, theirs) in shares.items():
-        found = carried(here.leave, ours, reached, held, confidence)
-        beside = carried(left.astype(np.float64), theirs, reached, held, confidence)
+        found = carried(leaving, np.stack(ours), reached, held, confidence)
+        beside = carried(left[None].astype(np.float64), theirs[None], reached, held, confidence)
         n = int(reached[:, 1:-1].any(axis=1).sum())
         yield Measure(
             TEST,
@@ -63,17 +66,20 @@ def after_a_page(world: World, slates: Slates, model: ResponseModel) -> Iterator
 def carried(
     leave: Floats, share: Floats, reached: BoolArray, held: Floats, confidence: float
 ) -> tuple[float, float, float]:
-    """Slope of ``leave`` (N, P) after pages 2..P-1 on the page before's ``share`` (N, P), with the
-    page's own share and number and the agents' ``held`` (N, d) held fixed, and its interval:
-    least squares, errors clustered by agent. NaN where nothing can be told."""
-    agent, page = np.nonzero(reached[:, 1:-1])
+    """Slope of ``leave`` (D, N, P) after pages 2..P-1 on the page before's ``share`` (D, N, P), in
+    D draws, with the page's own share and number and the agents' ``held`` (N, d) held fixed, and
+    its interval: least squares, errors clustered by agent, all its draws together. NaN where
+    nothing can be told."""
+    draw, agent, page = np.nonzero(np.broadcast_to(reached[:, 1:-1], leave[:, :, 1:-1].shape))
     page = page + 1
     dummies = page[:, None] == np.unique(page)
     varying = held[agent][:, np.ptp(held[agent], axis=0) > 0] if len(agent) else held[agent]
-    columns = np.column_stack([share[agent, page - 1], share[agent, page], dummies, varying])
-    if len(page) <= columns.shape[1] or np.linalg.matrix_rank(columns) < columns.shape[1]:
+    before, own = share[draw, agent, page - 1], share[draw, agent, page]
+    columns = np.column_stack([before, own, dummies, varying])
+    few = len(page) // max(len(leave), 1) <= columns.shape[1]
+    if few or np.linalg.matrix_rank(columns) < columns.shape[1]:
         return np.nan, np.nan, np.nan
-    return _clustered(columns, leave[agent, page], agent, confidence)
+    return _clustered(columns, leave[draw, agent, page], agent, confidence)
 
 
 def _clustered(

@@ -57,13 +57,16 @@ class Chances:
     scale: tuple[float, ...]
 
 
-def forced(world: World, slates: Slates, draws: int, model: ResponseModel | None = None) -> Chances:
+def forced(
+    world: World, slates: Slates, draws: int, model: ResponseModel | None = None, start: int = 0
+) -> Chances:
     """Each agent sees the pages the published one saw; whether it would leave is noted and
-    not followed. ``model``: the scenario's unless given."""
+    not followed. ``model``: the scenario's unless given; ``start``: the number of the first
+    draw."""
     marks, shape, there = _marks(world), slates.item.shape, slates.there
     aligned, watched = np.zeros(shape), np.zeros(shape)
     by_mark, leave = np.zeros((*shape, len(marks))), np.zeros(shape[:2])
-    for draw in range(draws):
+    for draw in range(start, start + draws):
         visit = opened(world, model, world.luck.varied(draw))
         for number in range(1, slates.pages + 1):
             who = np.flatnonzero(slates.exit_page >= number)

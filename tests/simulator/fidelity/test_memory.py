@@ -182,14 +182,25 @@ def test_what_was_carried_from_the_page_before_is_told_from_the_page_itself() ->
     held = np.column_stack([rng.integers(0, 2, n), np.zeros(n)]).astype(np.float64)
     leave = 0.3 * share + 0.2 * np.arange(pages) + 0.5 * held[:, :1]
     leave[:, 1:] -= 0.25 * share[:, :-1]
-    found = memory_published.carried(leave, share, reached, held, 0.95)
+    found = memory_published.carried(leave[None], share[None], reached, held, 0.95)
     assert found == pytest.approx((-0.25, -0.25, -0.25), abs=1e-9)
     noisy = leave + rng.normal(size=leave.shape)
-    value, low, high = memory_published.carried(noisy, share, reached, held, 0.95)
+    once = memory_published.carried(noisy[None], share[None], reached, held, 0.95)
+    value, low, high = once
     assert low < -0.25 < high
     assert low < value < high
+    # The same draw again tells nothing more: the interval's unit is the agent.
+    again = memory_published.carried(
+        np.stack([noisy] * 2), np.stack([share] * 2), reached, held, 0.95
+    )
+    assert again == pytest.approx(once)
+    # What chance alone made an agent watch counts, though its mean over draws never varies.
+    luck = np.stack([share, 1.0 - share])
+    moved = 0.1 - 0.25 * np.concatenate([np.zeros((2, n, 1)), luck[:, :, :-1]], axis=2)
+    found = memory_published.carried(moved, luck, reached, held, 0.95)
+    assert found == pytest.approx((-0.25, -0.25, -0.25), abs=1e-9)
     nobody = np.zeros_like(reached)
-    assert np.isnan(memory_published.carried(leave, share, nobody, held, 0.95)).all()
+    assert np.isnan(memory_published.carried(leave[None], share[None], nobody, held, 0.95)).all()
 
 
 # -- retrieval -----------------------------------------------------------------------------
