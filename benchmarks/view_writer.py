@@ -209,8 +209,9 @@ def compare(where: str, pairs: int, rounds: int, indexes: Callable[[], list[Path
             print(f"wall (CPU) seconds: {said}; load {load:.1f}", flush=True)
     finally:
         writer.close()
-    for way in WAYS[1:]:
-        _report(way, turns)
+        if turns:  # also where it was interrupted
+            for way in WAYS[1:]:
+                _report(way, turns)
 
 
 def _report(way: str, turns: list[dict[str, Took]]) -> None:
