@@ -9,6 +9,7 @@ import socket
 from contextlib import closing, suppress
 
 import uvicorn
+from anyio import to_thread
 
 from ..errors import InputError
 from ..storage.store import Store
@@ -16,10 +17,24 @@ from .app import create_app
 from .index import Index, place
 from .security import Gate
 from .view import View
+from .work import Work
 
 FIRST_PORT, PORTS = 8400, 20
 BACKLOG = 128
 EVERY_INTERFACE = ("0.0.0.0", "::")
+
+
+class _Server(uvicorn.Server):
+    """Whoever waits for a task is told that there is no more of it before the server waits for
+    its last answers."""
+
+    def __init__(self, config: uvicorn.Config, work: Work) -> None:
+        super().__init__(config)
+        self._work = work
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await to_thread.run_sync(self._work.close)
+        await super().shutdown(sockets)
 
 
 def serve(store: Store, *, host: str, port: int | None, token: str | None, start: str = "") -> None:
@@ -42,8 +57,8 @@ def serve(store: Store, *, host: str, port: int | None, token: str | None, start
     print(f"Viewer: http://{_bracketed(shown)}:{number}{start or '/'}{query}", flush=True)
     print("Ctrl-C ends it.", flush=True)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    with closing(listener), closing(view.work), suppress(KeyboardInterrupt):  # which ends it
-        uvicorn.Server(config).run(sockets=[listener])
+    with closing(listener), suppress(KeyboardInterrupt):  # which is how it is ended
+        _Server(config, view.work).run(sockets=[listener])
 
 
 def _is_local(host: str) -> bool:

@@ -18,7 +18,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 AGAIN = 30.0
 """Seconds after which what failed may be tried again."""
+
+CLOSED = "the viewer has ended"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,9 @@ class Work:
             if time.monotonic() - self._done.get(key, -math.inf) < pause:
                 return
             job = self._jobs.get(key)
+            if self._closed:
+                self._jobs[key] = Job("failed", time.monotonic(), CLOSED)
+                return
             if job and (job.state != "failed" or time.monotonic() - job.since < AGAIN):
                 return
             self._jobs[key] = Job("waiting", time.monotonic())
@@ -84,14 +89,20 @@ class Work:
             return self._jobs.get(key)
 
     def close(self) -> None:
-        """End the process, whatever it does, and start no other."""
+        """End the process, whatever it does, and start no other; what waits has failed, so that
+        nobody waits for it."""
         with self._lock:
             self._closed = True
+            for key, job in self._jobs.items():
+                if job.state == "waiting":
+                    self._jobs[key] = Job("failed", time.monotonic(), CLOSED)
             if self._child is not None:
                 self._child.process.kill()
                 self._child.process.join()
 
     def _go(self) -> None:
+        if hasattr(signal, "pthread_sigmask"):  # inherited: Ctrl-C is not for a process that begins
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         while True:
             key, task, arguments = self._queue.get()
             with self._lock:
@@ -123,7 +134,7 @@ class Work:
     def _started(self) -> _Child:
         with self._lock:
             if self._closed:
-                raise OSError("closed")
+                raise OSError(CLOSED)
             return self._running()
 
     def _running(self) -> _Child:
@@ -143,6 +154,7 @@ class Work:
 def _serve(pipe: Connection, where: str, index: str) -> None:
     """The process: behind pages and runs in line for the processor, ended by its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True, name="parent").start()
     with suppress(OSError):
         os.nice(10)
     with Store.open(where, create=False) as store:
@@ -151,6 +163,13 @@ def _serve(pipe: Connection, where: str, index: str) -> None:
             while True:
                 task, arguments = pipe.recv()
                 pipe.send(_told(store, kept, task, arguments))
+
+
+def _end_with_parent() -> None:
+    """A viewer that is killed ends nothing itself; half a task is of no use to anybody."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(0)
 
 
 def _told(store: Store, index: Index, task: str, arguments: tuple[Any, ...]) -> str:

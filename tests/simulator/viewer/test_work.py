@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from simulator.storage.store import Store
 from simulator.viewer.index import Index
-from simulator.viewer.work import Work
+from simulator.viewer.work import CLOSED, Work
 
 
 def keep_process(store: Store, index: Index, name: str) -> None:
@@ -118,5 +120,47 @@ def test_what_is_closed_leaves_no_process_behind(tmp_path: Path) -> None:
         work._thread.join(60)
         assert not work._thread.is_alive()
         assert index.document("next", "process", "1") is None
+        for key in ("next", "later"):  # whoever waits for one is told, not left waiting
+            work.ask(key, f"{HERE}:keep_process", key)
+            job = work.job(key)
+            assert job is not None
+            assert (job.state, job.error) == ("failed", CLOSED)
         with pytest.raises(ProcessLookupError):
             os.kill(int(kept), 0)
+
+
+ALONE = """
+import sys, time
+from pathlib import Path
+from simulator.storage.store import Store
+from simulator.viewer.index import Index
+from simulator.viewer.work import Work
+
+if __name__ == "__main__":
+    with Store.open(sys.argv[1]) as store:
+        work = Work(store, Index(Path(sys.argv[2])))
+        work.ask("long", sys.argv[3], "long")
+        time.sleep(3600)
+"""
+
+
+def test_a_viewer_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None:
+    index = Index(tmp_path / "i.view")
+    given = (str(tmp_path / "s.db"), str(index.file), f"{HERE}:take_long")
+    with subprocess.Popen([sys.executable, "-c", ALONE, *given]) as viewer:
+        while (kept := index.document("long", "process", "1")) is None:
+            assert viewer.poll() is None
+            time.sleep(0.05)
+        viewer.kill()
+    end = time.monotonic() + 60
+    while _runs(int(kept)):
+        assert time.monotonic() < end, "still there after a minute"
+        time.sleep(0.05)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
