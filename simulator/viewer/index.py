@@ -35,6 +35,23 @@ class Index:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._local = threading.local()
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                raise
+            self._throw_away()
+            self._prepare()
+
+    def _throw_away(self) -> None:
+        """A file that is cut off, or no index at all."""
+        if (old := getattr(self._local, "connection", None)) is not None:
+            old.close()
+        self._local = threading.local()
+        for end in ("", "-wal", "-shm"):
+            self.file.with_name(f"{self.file.name}{end}").unlink(missing_ok=True)
+
+    def _prepare(self) -> None:
         with self.writing() as connection:
             found = connection.execute("PRAGMA user_version").fetchone()[0]
             if found not in (0, LAYOUT):
@@ -54,7 +71,11 @@ class Index:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(self.file, timeout=30, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.DatabaseError:
+                connection.close()
+                raise
             connection.execute("PRAGMA synchronous = OFF")  # what is lost is made anew
             self._local.connection = connection
         return connection
