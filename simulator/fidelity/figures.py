@@ -41,8 +41,15 @@ def _of(document: Mapping[str, Any], test: str, name: str) -> list[Measure]:
     ]
 
 
-def _note(document: Mapping[str, Any], n: int) -> str:
-    return f"Mean and {100 * document['confidence']:g} % interval; {n:,} agents"
+def _level(document: Mapping[str, Any]) -> str:
+    return f"{100 * document['confidence']:g} % interval"
+
+
+def _note(document: Mapping[str, Any], rows: Sequence[Measure]) -> str:
+    """Cells do not always have the same agents."""
+    counts = sorted({one["n"] for one in rows})
+    agents = " to ".join(f"{n:,}" for n in dict.fromkeys((counts[0], counts[-1])))
+    return f"Mean and {_level(document)}; {agents} agents"
 
 
 def _taste(document: Mapping[str, Any]) -> Iterator[Drawing]:
@@ -57,7 +64,7 @@ def _taste(document: Mapping[str, Any]) -> Iterator[Drawing]:
         words = "drawn evenly" if draw == "even" else "drawn by popularity"
         fig, ax = style.panel(
             f"Own items told from others {words}",
-            _note(document, some[0]["n"]),
+            _note(document, some),
             labels_right=[pen.name for pen in pens],
         )
         lines = [[one["value"] for one in some]]
@@ -144,9 +151,9 @@ def _slots(document: Mapping[str, Any]) -> Iterator[Drawing]:
     if not orders:
         return
     pens = list(style.pens(dict.fromkeys(orders, "")).values())
-    n = next(iter(orders.values()))[0]["n"]
+    note = _note(document, [one for rows in orders.values() for one in rows])
     names = [pen.name for pen in pens]
-    fig, ax = style.panel("Watched by slot", _note(document, n), labels_right=names)
+    fig, ax = style.panel("Watched by slot", note, labels_right=names)
     ends, at = [], []
     for i, (pen, rows) in enumerate(zip(pens, orders.values(), strict=True)):
         x = [1 + place + dodge(i, len(pens), 0.2) for place in range(len(rows))]
@@ -177,7 +184,7 @@ def _exits(document: Mapping[str, Any]) -> Iterator[Drawing]:
     pens = [OURS, Pen("published", TRUTH, style.readable(TRUTH), "s")]
     fig, ax = style.panel(
         "Leaving, page by page",
-        "Of those on the page; 95 % interval of the published share",
+        f"Of those on the page; {_level(document)} of the published share",
         labels_right=[pen.name for pen in pens],
     )
     at = list(range(1, len(rows) + 1))

@@ -11,11 +11,11 @@ from scipy.stats import binomtest
 
 from agents.interface import ResponseModel
 
-from ..evaluation.intervals import mean_interval
+from ..evaluation.intervals import Estimate, mean_interval
 from ..randomness import stream
 from ..world import World
 from . import replies
-from .measures import Baseline, Measure, estimated
+from .measures import Baseline, Measure, baseline, estimated
 from .replies import FIVE, Chances
 from .slates import Slates
 from .telling_apart import auc, auc_interval
@@ -66,9 +66,10 @@ def _choices(world: World, slates: Slates, found: Chances) -> Iterator[Measure]:
         yield Measure(TEST, "AUC", value, low, high, len(slates), name, 1, (slot,))
         agree = np.where(theirs > 0, ours, 1 - ours)
         rate = theirs.mean()
-        chance = Baseline("chance", float(rate**2 + (1 - rate) ** 2), np.nan, np.nan, len(slates))
+        by_chance = np.where(theirs > 0, rate, 1 - rate)
+        chance = baseline("chance", _over_agents(world, by_chance, who))
         yield _per_agent(world, "agreement", agree, who, name, 1, (chance,))
-        base = Baseline("base rate", float(rate * (1 - rate)), np.nan, np.nan, len(slates))
+        base = baseline("base rate", _over_agents(world, (rate - theirs) ** 2, who))
         yield _per_agent(world, "Brier score", (ours - theirs) ** 2, who, name, -1, (base,))
         yield _per_agent(world, "rate, here", ours, who, name, 0)
         yield _per_agent(world, "rate, published", theirs, who, name, 0)
@@ -92,8 +93,8 @@ def _marks(world: World, slates: Slates, found: Chances) -> Iterator[Measure]:
     expected = (found.marks[both] @ np.array(found.scale)) / chance[both]
     error = (expected - slates.rating[both]) ** 2
     mean = float(slates.rating[given].mean())
-    base = (Baseline("mean", float(((slates.rating[both] - mean) ** 2).mean()), np.nan, np.nan, n),)
     who = np.nonzero(both)[0]
+    base = (baseline("mean", _over_agents(world, (mean - slates.rating[both]) ** 2, who)),)
     yield _per_agent(world, "squared error", error, who, "ratings given watched", -1, base)
 
 
@@ -166,9 +167,15 @@ def _per_agent(
     better: int,
     baselines: tuple[Baseline, ...] = (),
 ) -> Measure:
+    found = _over_agents(world, values, who)
+    return estimated(TEST, name, found, case=case, better=better, baselines=baselines)
+
+
+def _over_agents(
+    world: World, values: npt.NDArray[np.floating], who: npt.NDArray[np.int64]
+) -> Estimate:
     """The mean over agents of their own means."""
     count = np.bincount(who)
     total = np.bincount(who, weights=values.astype(np.float64))
     means = total[count > 0] / count[count > 0]
-    found = mean_interval(means, world.scenario.evaluation.confidence)
-    return estimated(TEST, name, found, case=case, better=better, baselines=baselines)
+    return mean_interval(means, world.scenario.evaluation.confidence)

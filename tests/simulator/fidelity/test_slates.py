@@ -100,6 +100,15 @@ def test_comparing_by_hand(tmp_path: Path) -> None:
     # Its score is 1 in the first slot: (1 x 1 won + 1 x 2 ties/2 + 2 x 1 ties/2) / 9 = 1/3.
     assert by_name["AUC", "watched"].value == pytest.approx(1 / 3)
     assert by_name["agreement", "watched"].value == pytest.approx((0.5 + 0.0) / 2)
+    # Aligned: 3 of one agent's 4 and 1 of the other's 2, so 2/3 of all; by agent, as the figure.
+    chance = ((3 / 4 * 2 / 3 + 1 / 4 * 1 / 3) + 1 / 2) / 2
+    assert by_name["agreement", "aligned"].baselines[0].value == pytest.approx(chance)
+    base = ((3 / 4 * 1 / 9 + 1 / 4 * 4 / 9) + (1 / 2 * 1 / 9 + 1 / 2 * 4 / 9)) / 2
+    assert by_name["Brier score", "aligned"].baselines[0].value == pytest.approx(base)
+    # Both watched what got 4 (of 4, 3 and 5): the other agent's only one was in the second slot.
+    error = by_name["squared error", "ratings given watched"]
+    assert (error.value, error.n) == (1.0, 1)
+    assert (error.baselines[0].value, error.baselines[0].n) == (0.0, 1)
     # All it gives are fives; of the published marks a third are: 4, 3, 5.
     assert by_name["total variation", "ratings given watched"].value == pytest.approx(2 / 3)
     hazard = by_name["exit hazard", "after page 1"]

@@ -9,6 +9,7 @@ import pytest
 
 from simulator.fidelity import layout, telling
 from simulator.fidelity.figures import draw
+from simulator.report import style
 
 
 def measure(
@@ -127,6 +128,22 @@ def test_what_is_drawn() -> None:
     assert all(one.image.startswith(b"\x89PNG") for one in found.values())
     nothing = document() | {"tables": {}}
     assert draw(nothing) == []
+
+
+def test_figures_say_their_level_and_whom_they_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: list[str] = []
+
+    def panel(title: str, note: str, **more: Any) -> Any:
+        notes.append(note)
+        return plain(title, note, **more)
+
+    plain = style.panel
+    monkeypatch.setattr(style, "panel", panel)
+    fewer = [one | {"n": 1200 - 400 * one["case"].startswith("1:1")} for one in TASTE]
+    draw(document(*fewer, *OTHERS) | {"confidence": 0.9})
+    assert notes[:2] == ["Mean and 90 % interval; 800 to 1,200 agents"] * 2
+    assert "Mean and 90 % interval; 1,200 agents" in notes
+    assert "Of those on the page; 90 % interval of the published share" in notes
 
 
 def test_the_page_asks_for_nothing_from_elsewhere_and_escapes_names() -> None:
