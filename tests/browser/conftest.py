@@ -40,9 +40,10 @@ PATIENCE = 30_000
 AXE = Path(__file__).with_name("axe-4.14.1.min.js")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window; skips, saying so, where there is none."""
+    """Chromium without a window; skips, saying so, where there is none. It goes with the last
+    of these tests: while it is there no other loop of asyncio can run in this thread."""
     with sync_playwright() as playwright:
         program = _program(playwright)
         if program is None:
@@ -66,9 +67,10 @@ def _program(playwright: Playwright) -> str | None:
     return own if Path(own).is_file() else next((one for one in found if one), None)
 
 
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Path:
-    """A copy of :mod:`.stores` for this worker; the first of the workers makes it for all."""
+@pytest.fixture(scope="package")
+def store(browser: Browser, tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Path:
+    """A copy of :mod:`.stores` for this worker; the first of the workers makes it for all. Not
+    without a browser to look at it."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -81,7 +83,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Path:
     return stores.copied(folder / "store.db", tmp_path_factory.mktemp("viewer"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def viewer(store: Path) -> Iterator[str]:
     """The address of a viewer of that store, without a slash behind it."""
     with served(store) as address:
@@ -191,7 +193,7 @@ def findings(page: Page) -> list[str]:
     """What axe-core finds of serious or critical impact, WCAG 2.1 A and AA, one line each."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate(
-        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
+        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'], preload: false})"
     )
     return [
         f"{one['id']} ({one['impact']}): {one['help']}: {node['html'][:160]}"
