@@ -30,6 +30,8 @@ CLASSES: Mapping[str, str] = MappingProxyType(
         "gccf": "recommenders.graph_models.gccf:GCCF",
         "sgl": "recommenders.graph_models.sgl:SGL",
         "simgcl": "recommenders.graph_models.simgcl:SimGCL",
+        "dccf": "recommenders.graph_models.dccf:DCCF",
+        "autocf": "recommenders.graph_models.autocf:AutoCF",
     }
 )
 NAMES: tuple[str, ...] = tuple(CLASSES)

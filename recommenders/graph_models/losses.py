@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-ROWS = 512
+ROWS = 256
 """Rows of a block in :func:`log_sum_exp`: bounds memory to ROWS x n logits."""
 
 

@@ -40,6 +40,8 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
     "gccf": GRAPH_MODEL,
     "sgl": GRAPH_MODEL,
     "simgcl": GRAPH_MODEL,
+    "dccf": {**GRAPH_MODEL, "intents": 4},
+    "autocf": {**GRAPH_MODEL, "seeds": 2},
 }
 """Settings that keep the suite fast where what is learned does not matter."""
 
@@ -50,6 +52,14 @@ LEARNING: Mapping[str, Mapping[str, Any]] = {
     "gccf": {"learning_rate": 0.02, "epochs_without_validation": 60},
     "sgl": {"learning_rate": 0.02, "epochs_without_validation": 60, "cl": 0.001},
     "simgcl": {"learning_rate": 0.02, "epochs_without_validation": 60, "cl": 0.001},
+    "dccf": {"learning_rate": 0.02, "epochs_without_validation": 60, "cl": 1e-5},
+    "autocf": {
+        "learning_rate": 0.02,
+        "epochs_without_validation": 60,
+        "seeds": 1,
+        "extra": 0.0,
+        "ssl": 0.1,
+    },
 }
 """Settings that learn so small a data set within a second or two."""
 
