@@ -66,7 +66,9 @@ class Gate:
         return self._refusal(request) or self._entry(request)
 
     def _refusal(self, request: Request) -> Response | None:
-        if _split(f"//{request.headers.get('host', '')}")[0] not in self.hosts:
+        # The address that the connection came to is no name that could resolve elsewhere.
+        reached = (request.scope.get("server") or ("",))[0]
+        if _split(f"//{request.headers.get('host', '')}")[0] not in (*self.hosts, reached):
             return PlainTextResponse("This viewer is not known by that name.\n", 421)
         if request.method not in SAFE and not self._own(request):
             return PlainTextResponse("Only the viewer's own pages may write.\n", 403)

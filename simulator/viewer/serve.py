@@ -69,12 +69,11 @@ def _is_local(host: str) -> bool:
 
 
 def _names(host: str) -> tuple[str, ...]:
-    """What a browser may call this machine."""
+    """What a browser may call this machine, beside the address it reached it at."""
     known = ("127.0.0.1", "localhost", "::1")
     if host not in EVERY_INTERFACE:
-        return (*known, host)
-    own = {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None)}
-    return (*known, *sorted(own), socket.gethostname(), socket.getfqdn())
+        return (*known, host.lower())
+    return (*known, socket.gethostname().lower(), socket.getfqdn().lower())
 
 
 def _listen(host: str, port: int | None) -> socket.socket:

@@ -53,6 +53,14 @@ def test_this_machine_is_answered_by_each_of_its_names(client: TestClient, host:
     assert client.get("/", headers={"host": host}).status_code == 200
 
 
+def test_the_address_that_was_reached_is_a_name_too(store: Store, tmp_path: Path) -> None:
+    app = viewer(store, tmp_path).app
+    reached = TestClient(app, "http://192.0.2.7:8400")  # bound to all of this machine's
+    assert reached.get("/").status_code == 200
+    for host in ("evil.example", "192.0.2.8"):
+        assert reached.get("/", headers={"host": host}).status_code == 421
+
+
 ADDRESSES = ("/", "/nowhere", "/static/viewer.css", "/partial/runs")
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from simulator.errors import InputError
-from simulator.viewer.serve import _listen
+from simulator.viewer.serve import _listen, _names
 
 
 def test_who_follows_the_address_at_once_is_not_refused() -> None:
@@ -34,3 +34,12 @@ def test_who_only_looks_loads_neither_torch_nor_scikit_learn() -> None:
     code = "import sys, simulator.viewer.serve; print({'torch', 'sklearn'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_machine_is_known_by_its_names_however_they_are_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "Big-Machine")
+    monkeypatch.setattr(socket, "getfqdn", lambda: "Big-Machine.Example")
+    assert {"localhost", "big-machine", "big-machine.example"} <= set(_names("0.0.0.0"))
+    assert "big-machine" in _names("Big-Machine")
