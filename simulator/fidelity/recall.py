@@ -18,11 +18,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from agents.embedding import relevance
-from agents.interface import NO_ITEM, BoolArray, Catalogue, Floats, IntArray, Page, ResponseModel
+from agents.interface import (
+    NO_ITEM,
+    BoolArray,
+    Catalogue,
+    FloatArray,
+    Floats,
+    IntArray,
+    Page,
+    ResponseModel,
+)
 from agents.memory import FACTUAL, Memory, Weights, emotional, factual
 from agents.registry import create
 
@@ -86,9 +96,21 @@ def place(memory: Memory, cue: str, target: int) -> float:
 
 def rescaled(cue: str, texts: Sequence[str]) -> Floats:
     """(n_texts,) relevance, 0 of the least and 1 of the most relevant; 0 where all are alike."""
-    fit = relevance(cue, texts).astype(np.float64)
+    fit = _known(cue, texts).astype(np.float64)
     fit -= fit.min()
     return np.asarray(fit / fit.max() if fit.max() > 0 else fit)
+
+
+def _known(cue: str, texts: Sequence[str]) -> FloatArray:
+    """:func:`relevance`, once for all ways of finding that ask for it in turn."""
+    return _once(cue, tuple(texts))
+
+
+@lru_cache(maxsize=1)
+def _once(cue: str, texts: tuple[str, ...]) -> FloatArray:
+    fit = relevance(cue, texts)
+    fit.setflags(write=False)  # as others are given the same one
+    return fit
 
 
 def at_random(entries: int, k: int) -> tuple[float, float]:
@@ -118,9 +140,9 @@ def _sessions(
     rng = stream(world.scenario.seed, "fidelity", "retrieval")
     for row in np.sort(rng.permutation(len(slates))[:MOST]).tolist():
         notes = {
-            "as it is": Memory(),
+            "as it is": Memory(relevance_of=_known),
             "relevance rescaled": Memory(relevance_of=rescaled),
-            "relevance alone": Memory(ALONE),
+            "relevance alone": Memory(ALONE, _known),
         }
         for n, said in enumerate(answers):
             there = slates.item[row, n] != NO_ITEM

@@ -24,7 +24,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_fidelity_measures_what_the_data_allow_and_says_why_not(folder: Path) -> None:
-    done = audition("fidelity", folder / "small.yaml", "--out", folder, "--json")
+    small = (folder / "small.yaml", "--agents", 40)
+    done = audition("fidelity", *small, "--out", folder, "--json")
     assert done.code == 0, done.err
     document = json.loads(done.out)
     assert {"taste", "ratings", "traits", "slots", "sessions", "memory", "retrieval"} <= {
@@ -32,7 +33,7 @@ def test_fidelity_measures_what_the_data_allow_and_says_why_not(folder: Path) ->
     }
     assert set(document["missing"]) == {"llm run"}
     assert "no published run" in document["missing"]["llm run"]
-    assert (document["agents"], document["left_out"]) == (80, {"agents": 0, "remark": ""})
+    assert (document["agents"], document["left_out"]) == (40, {"agents": 0, "remark": ""})
     written = folder / "small-fidelity"
     assert json.loads((written / "fidelity.json").read_text(encoding="utf-8")) == document
     page = (written / "fidelity.html").read_text(encoding="utf-8")
@@ -50,29 +51,40 @@ def test_why_a_test_cannot_be_made() -> None:
     assert {said for said, _ in chat.values()} == {CHAT}
 
 
-@pytest.mark.slow
-def test_calibrate_writes_a_preset_that_runs(folder: Path) -> None:
-    preset = folder / "mine.yaml"
-    done = audition("calibrate", folder / "small.yaml", "--to", "ratings", "--out", preset)
+@pytest.fixture(scope="module")
+def preset(folder: Path) -> tuple[Path, str]:
+    """One calibrated to ratings of half of 40 agents, and what was printed."""
+    file = folder / "mine.yaml"
+    arguments = ("--to", "ratings", "--out", file, "--agents", 40)
+    done = audition("calibrate", folder / "small.yaml", *arguments)
     assert done.code == 0, done.err
-    assert "fitted on 40 agents" in done.out
-    chosen = f"agents.response.preset={preset}"
+    return file, done.out
+
+
+@pytest.mark.slow
+def test_calibrate_writes_a_preset_that_runs(folder: Path, preset: tuple[Path, str]) -> None:
+    file, said = preset
+    assert "fitted on 20 agents" in said
+    chosen = f"agents.response.preset={file}"
     assert audition("validate", folder / "small.yaml", "--set", chosen).code == 0
 
 
 @pytest.mark.slow
-def test_fidelity_leaves_out_whom_a_preset_was_fitted_on(folder: Path) -> None:
-    preset = folder / "own.yaml"
-    done = audition("calibrate", folder / "small.yaml", "--to", "ratings", "--out", preset)
+def test_fidelity_leaves_out_whom_a_preset_was_fitted_on(
+    folder: Path, preset: tuple[Path, str]
+) -> None:
+    of = ("--set", f"agents.response.preset={preset[0]}", "--agents", 40)
+    done = audition("fidelity", folder / "small.yaml", *of, "--out", folder / "own")
     assert done.code == 0, done.err
-    chosen = f"agents.response.preset={preset}"
-    done = audition("fidelity", folder / "small.yaml", "--set", chosen, "--out", folder / "own")
-    assert done.code == 0, done.err
-    assert "the 40 of them in this audience are left out" in " ".join(done.out.split())
+    assert "the 20 of them in this audience are left out" in " ".join(done.out.split())
     written = folder / "own" / "small-fidelity"
     document = json.loads((written / "fidelity.json").read_text(encoding="utf-8"))
-    assert (document["agents"], document["left_out"]["agents"]) == (40, 40)
-    assert max(one["n"] for one in document["measures"]) <= 40
+    assert (document["agents"], document["left_out"]["agents"]) == (20, 20)
+    figures = [
+        *document["measures"],
+        *(b for one in document["measures"] for b in one["baselines"]),
+    ]
+    assert max(one["n"] for one in figures) <= 20
     page = (written / "fidelity.html").read_text(encoding="utf-8")
     assert "are left out of every figure" in page
 

@@ -241,6 +241,10 @@ def test_at_random_is_exact() -> None:
     assert recall.at_random(3, 5)[0] == 1.0
 
 
+def few() -> World:
+    return replace(world(), audience=world().audience.rows(np.arange(12)))
+
+
 @pytest.fixture(scope="module")
 def found() -> list[Measure]:
     return list(recall.measure(world()))
@@ -260,19 +264,19 @@ def test_all_is_found_where_all_comes_back() -> None:
     scenario = world().scenario
     kept = scenario.agents.memory.model_copy(update={"retrieve": 40})
     agents = scenario.agents.model_copy(update={"memory": kept})
-    wide: World = replace(world(), scenario=scenario.model_copy(update={"agents": agents}))
+    wide: World = replace(few(), scenario=scenario.model_copy(update={"agents": agents}))
     shares = [m for m in recall.measure(wide) if m.name == "found among the first 40"]
     assert len(shares) == 6
     assert {m.value for m in shares} == {1.0}
 
 
-def test_a_chat_audience_is_cued_on_the_behavioural_models_pages(found: list[Measure]) -> None:
+def test_a_chat_audience_is_cued_on_the_behavioural_models_pages() -> None:
     scenario = world().scenario
     response = scenario.agents.response.model_copy(update={"model": "chat"})
     agents = scenario.agents.model_copy(update={"response": response})
-    chat = replace(world(), scenario=scenario.model_copy(update={"agents": agents}))
+    chat = replace(few(), scenario=scenario.model_copy(update={"agents": agents}))
     other = list(recall.measure(chat))
-    assert [m.value for m in other] == [m.value for m in found]
+    assert [m.value for m in other] == [m.value for m in recall.measure(few())]
     assert all("by the behavioural model" in m.note for m in other)
 
 
