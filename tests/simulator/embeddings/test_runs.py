@@ -31,6 +31,7 @@ from .server import EmbeddingServer, Sent, fine, vector
 
 QUIET = Progress(quiet=True)
 SMALL = [
+    *("dataset.users=60", "dataset.items=80", "dataset.interactions=12"),
     "agents.count=5",
     "session.max_pages=2",
     "evaluation.cutoff=5",
@@ -152,10 +153,15 @@ def test_another_model_under_the_same_name_is_noticed(tmp_path: Path) -> None:
             settle(world(server), store, QUIET)
 
 
-def test_runs_and_audience_commands_share_what_was_embedded(tmp_path: Path) -> None:
+def test_runs_and_audience_commands_share_what_was_embedded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "abc-very-secret-123456"
+    monkeypatch.setenv("MY_KEY", secret)
     with EmbeddingServer() as server:
         store, out = tmp_path / "runs.db", tmp_path / "out"
-        sets = [part for text in settings(server) for part in ("--set", text)]
+        chosen = settings(server, api_key_env="MY_KEY")
+        sets = [part for text in chosen for part in ("--set", text)]
         place = ["--store", store, "--out", out]
         assert audition("validate", "quickstart", *sets).code == 0
         assert audition("plan", "quickstart", *sets).code == 0
@@ -172,6 +178,11 @@ def test_runs_and_audience_commands_share_what_was_embedded(tmp_path: Path) -> N
             facts = queries.run(opened, "quickstart").dataset["embedding"]
             assert facts["dimensions"] == 16
             assert facts["name"] == f"openai/small@{server.base_url}"
+        assert set(server.keys) == {f"Bearer {secret}"}
+        files = [file for file in tmp_path.rglob("*") if file.is_file()]
+        assert store in files
+        assert not [file for file in files if secret.encode() in file.read_bytes()]
+        assert any(b"MY_KEY" in file.read_bytes() for file in files)  # where keys would stand
 
 
 def test_agents_choose_by_it_and_the_default_stays(tmp_path: Path) -> None:
