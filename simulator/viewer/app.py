@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -38,7 +38,13 @@ log = logging.getLogger(__name__)
 def create_app(view: View, gate: Gate | None = None) -> Gated:
     """The viewer of one store, behind its gate."""
     gate = gate or Gate()
-    app = FastAPI(title="Audition", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Audition",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(_same_store)],
+    )
     app.state.view, app.state.gate = view, gate
     view.templates.globals[FIELD] = gate.secret
     app.mount(STATIC_PATH, StaticFiles(directory=STATIC), name="static")
@@ -55,6 +61,11 @@ def create_app(view: View, gate: Gate | None = None) -> Gated:
     ):
         app.include_router(part.router)
     return Gated(app, gate)
+
+
+async def _same_store(request: Request) -> None:
+    view: View = request.app.state.view
+    view.check()
 
 
 def _failures(app: FastAPI, view: View) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
 from .. import __version__
+from ..errors import AuditionError
 from ..report.wording import DASH, clean, number, wording
 from ..storage.store import Store
 from .index import Index
@@ -37,6 +38,18 @@ class View:
     store: Store
     index: Index
     links: Links = field(default_factory=Links)
+
+    _file: tuple[int, int] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_file", _identity(self.store))
+
+    def check(self) -> None:
+        """Raises AuditionError where the store's file is gone or another one: what is open
+        still answers, but nobody else sees what is written to it."""
+        if (now := _identity(self.store)) != self._file:
+            what = "is gone" if now is None else "is another file than when the viewer began"
+            raise AuditionError(f"{self.store.name} {what}. Start the viewer anew.")
 
     @cached_property
     def work(self) -> Work:
@@ -76,6 +89,18 @@ class View:
         return self.templates.get_template(template).render(
             {"links": self.links, "store_name": self.store.name, **context}
         )
+
+
+def _identity(store: Store) -> tuple[int, int] | None:
+    """Which file it is; None where it is none, or gone."""
+    url = store.engine.url
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    try:
+        found = Path(str(url.database)).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def lines(text: object) -> str:

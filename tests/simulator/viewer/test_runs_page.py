@@ -118,3 +118,22 @@ def test_the_table_is_sent_again_only_where_it_has_changed(
     answer = client.get(found[1])
     assert answer.status_code == 200
     assert 'hx-trigger="every 15s"' in answer.text
+
+
+def test_a_store_that_is_gone_or_another_one_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "s.db"
+    with Store.open(file) as store, Store.open(tmp_path / "other.db") as other:
+        sample.begin(store)
+        view = View(store, Index(tmp_path / "i.view"))
+        with TestClient(create_app(view), base_url="http://127.0.0.1") as client:
+            assert client.get("/").status_code == 200
+            kept = file.rename(tmp_path / "kept.db")
+            gone = client.get("/")
+            assert (gone.status_code, "s.db is gone" in gone.text) == (503, True)
+            assert client.get("/static/viewer.css").status_code == 200
+            file.hardlink_to(str(other.engine.url.database))
+            replaced = client.get("/")
+            assert (replaced.status_code, "is another file" in replaced.text) == (503, True)
+            file.unlink()
+            kept.rename(file)
+            assert client.get("/").status_code == 200
