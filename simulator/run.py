@@ -268,23 +268,25 @@ def _recording(scenario: Scenario) -> recording.Recording | None:
         )
     for arm in scenario.arms:
         replayed.for_arm(arm.name, 1)
-    recorded = _luck(replayed.scenario)
-    for key, luck in _luck(scenario.resolved()).items():
-        if luck != recorded.get(key, 0):  # which no prompt tells
+    recorded = _untold(replayed.scenario)
+    for key, value in _untold(scenario.resolved()).items():
+        if value != recorded.get(key, 0):
             raise InputError(
                 scenario.replay,
                 key=key,
                 found=str(recorded.get(key, 0)),
-                allowed=f"{luck}, the scenario's",
+                allowed=f"{value}, the scenario's",
                 fix=f"--set {key}={recorded.get(key, 0)}",
             )
     return replayed
 
 
-def _luck(resolved: Mapping[str, Any]) -> dict[str, int]:
-    """Which draw of chance, the scenario's and each arm's, by the key that sets it."""
+def _untold(resolved: Mapping[str, Any]) -> dict[str, int | str]:
+    """What no prompt tells, or not every one, by the key that sets it: which draw of chance, the
+    scenario's and each arm's, and whether agents recognise held-out items."""
     of_arms = {f"arms.{arm['name']}.luck": arm.get("luck", 0) for arm in resolved.get("arms", ())}
-    return {"luck": resolved.get("luck", 0), **of_arms}
+    grounded = resolved.get("grounding") or "none"
+    return {"luck": resolved.get("luck", 0), "grounding": grounded, **of_arms}
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from recommenders.interface import Interactions, Items, Query
 from recommenders.popularity import Popularity
-from simulator import comparing, grounding, transcript
+from simulator import comparing, grounding, recording, transcript
 from simulator.arms import ArmState, fit, remember
 from simulator.errors import InputError
 from simulator.evaluation.grounding import ADDITIVE, session_parts
@@ -28,7 +28,7 @@ from simulator.progress import Progress
 from simulator.report import terminal, terminal_ab
 from simulator.report.wording import signed
 from simulator.report.write import write
-from simulator.run import identity
+from simulator.run import execute, identity
 from simulator.scenario import Scenario, changed
 from simulator.world import World, build
 
@@ -367,6 +367,20 @@ def test_a_mistake_is_one_line(changes: dict[str, Any], said: str) -> None:
         build(grounded(**changes), "test")
     assert str(caught.value).startswith("test: grounding: found held_out")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("there", "asked"), [("held_out", "none"), ("none", "held_out")])
+def test_a_recording_of_another_grounding_is_not_replayed(
+    tmp_path: Path, there: str, asked: str
+) -> None:
+    spec = {"count": 4, "response": SCRIPTED}
+    with Played(tmp_path, grounded(POP, agents=spec, grounding=there)) as run:
+        recording.record(run.store, run.name, tmp_path / "calls.jsonl")
+        other = grounded(POP, agents=spec, grounding=asked, replay=str(tmp_path / "calls.jsonl"))
+        said = f"grounding: found {there}; allowed: {asked}, the scenario's"
+        with pytest.raises(InputError, match=said) as caught:
+            execute(other, "test", run.store, name="other", checkpoints=tmp_path, progress=QUIET)
+    assert f"--set grounding={there}" in str(caught.value)
 
 
 def test_data_without_ratings_is_one_line(tmp_path: Path) -> None:
