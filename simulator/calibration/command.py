@@ -18,7 +18,7 @@ from ..fidelity import slates as published
 from ..progress import Progress
 from ..world import World
 from . import llm_run, people, scores
-from .fitted import provenance
+from .fitted import check_base, provenance
 
 Target = Literal["llm-run", "ratings"]
 FITTED = {"llm-run": 5 / 7, "ratings": 1 / 2}
@@ -105,6 +105,7 @@ def _llm_run(world: World, model: Behavioural, share: float, progress: Progress)
         )
     slates = published.read(folder, world)
     first = _first(len(slates), share, world)
+    check_base(world, slates.row[first:])
     progress.say(f"calibrate: fitting to {first} agents of the published run")
     settings = llm_run.fit(world, model, slates.rows(np.arange(len(slates)) < first))
     progress.say("calibrate: scoring on the others")
@@ -116,6 +117,7 @@ def _llm_run(world: World, model: Behavioural, share: float, progress: Progress)
 def _ratings(world: World, model: Behavioural, share: float, progress: Progress) -> Any:
     rows = np.arange(len(world.audience), dtype=np.int64)
     first = _first(len(rows), share, world)
+    check_base(world, rows[first:])
     progress.say(f"calibrate: fitting to the held-out items of {first} agents")
     settings = people.fit(world, model, rows[:first])
     progress.say("calibrate: scoring on the others")

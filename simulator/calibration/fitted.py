@@ -31,14 +31,43 @@ def digest(dataset: Dataset) -> str:
 
 
 def provenance(world: World, rows: IntArray) -> dict[str, Any]:
-    """A preset's ``fit.fitted_agents`` for settings fitted on these rows of the audience."""
+    """A preset's ``fit.fitted_agents`` for settings fitted on these rows of the audience, from
+    the scenario's own preset on: whom that one was fitted on counts too."""
     numbers = world.audience.agent[rows]
+    known, base = digest(world.dataset), _base(world)
+    ends = [int(numbers.min()), int(numbers.max())]
+    if base is not None and (base.dataset, base.digest) == (world.dataset.name, known):
+        ends += [base.first, base.last]
     return {
         "dataset": world.dataset.name,
-        "digest": digest(world.dataset),
-        "first": int(numbers.min()),
-        "last": int(numbers.max()),
+        "digest": known,
+        "first": min(ends),
+        "last": max(ends),
     }
+
+
+def check_base(world: World, scored: IntArray) -> None:
+    """InputError where settings would be scored on agents (rows of the audience) that the
+    scenario's own preset, from which the fit starts, was fitted on."""
+    base = _base(world)
+    if base is None or (base.dataset, base.digest) != (world.dataset.name, digest(world.dataset)):
+        return
+    numbers = world.audience.agent[scored]
+    among = int(((numbers >= base.first) & (numbers <= base.last)).sum())
+    if among:
+        raise InputError(
+            world.file,
+            key="agents.response.preset",
+            found=f"a preset fitted on {among:,} of the {len(numbers):,} agents to be scored",
+            allowed=f"none, or one whose agents ({base.first:,} to {base.last:,}) are not scored",
+            fix="set agents.response.preset to '', or --fit-share higher",
+        )
+
+
+def _base(world: World) -> presets.FittedAgents | None:
+    model = world.response
+    name = model.settings.get("preset") if isinstance(model, Behavioural) else None
+    return presets.load(name).fitted if name else None
 
 
 @dataclass(frozen=True)

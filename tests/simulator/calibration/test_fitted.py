@@ -11,9 +11,11 @@ import pytest
 
 from agents import registry
 from agents.response import presets
-from simulator.calibration.fitted import SAME_PEOPLE, digest, provenance, unseen
+from simulator.calibration.command import calibrate
+from simulator.calibration.fitted import SAME_PEOPLE, check_base, digest, provenance, unseen
 from simulator.errors import InputError
 from simulator.fidelity import replies, sessions
+from simulator.progress import Progress
 from simulator.scenario import load
 from simulator.world import World, build
 from tests.simulator.fidelity.small import world
@@ -117,6 +119,20 @@ def test_calibration_says_whom_it_fitted_on() -> None:
     found = provenance(world(), rows)
     assert (found["first"], found["last"]) == (int(agents[1]), int(agents[7]))
     assert presets.FittedAgents(**found).digest == digest(world().dataset)
+
+
+def test_a_fit_that_starts_from_a_preset_is_fitted_on_its_agents_too(tmp_path: Path) -> None:
+    agents = world().audience.agent
+    base = fitted_on(tmp_path, first=int(agents[0]), last=int(agents[39]))
+    found = provenance(base, np.arange(20))
+    assert (found["first"], found["last"]) == (int(agents[0]), int(agents[39]))
+    check_base(base, np.arange(40, 80))
+    with pytest.raises(InputError, match="fitted on 20 of the 60 agents to be scored") as caught:
+        calibrate(base, "ratings", Progress(quiet=True), 0.25)
+    assert "\n" not in str(caught.value)
+    elsewhere = fitted_on(tmp_path, first=0, last=10**6, digest="0" * 12)
+    check_base(elsewhere, np.arange(80))
+    assert provenance(elsewhere, np.arange(20))["last"] == int(agents[19])
 
 
 @pytest.mark.data
