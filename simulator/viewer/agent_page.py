@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from agents.interface import OK
@@ -18,13 +17,11 @@ from ..storage import person_notes, queries, visits
 from ..transcript import transcript
 from ..transcript_calls import calls_of
 from ..transcript_markdown import markdown
+from .answers import LARGEST, Number, download
 from .view import NotThere, View
 
 router = APIRouter()
 
-LARGEST = 2**31 - 1
-Number = Annotated[int, Path(ge=0, le=LARGEST)]
-"""An agent's, as an address has it."""
 Round = Annotated[int | None, Query(alias="round", ge=1, le=LARGEST)]
 
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_EDGE = 240, 44, 6
@@ -50,14 +47,6 @@ def as_json(request: Request, run: str, agent: Number, arm: str | None = None) -
 def as_markdown(request: Request, run: str, agent: Number, arm: str | None = None) -> Response:
     document = transcript(request.app.state.view.store, run, agent, arm or None)
     return download(markdown(document), f"{run}-agent-{agent}.md", "text/markdown")
-
-
-def download(text: str, name: str, kind: str) -> Response:
-    """A file to keep, under a name that any system takes."""
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name)
-    headers = {"Content-Disposition": f'attachment; filename="{safe}"'}
-    body = text.encode(errors="replace")
-    return Response(body, media_type=f"{kind}; charset=utf-8", headers=headers)
 
 
 def context(

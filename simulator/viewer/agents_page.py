@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from ..storage.export import csv_safe
 from ..storage.queries import Run
 from . import session_index, session_words
 from .agents_filter import COLUMNS, LEVELS, SHEET, TITLES, Asked, Chosen, choose, parse, relaxed
+from .answers import file_name
 from .session_batches import TRAITS
 from .session_table import Table, people, reasons, table, titles, which
 from .view import NotThere, View
@@ -54,8 +54,8 @@ def as_csv(request: Request, run: str) -> StreamingResponse:
     if found is None:
         raise NotThere("The sessions of this run are being read. Try again in a moment.")
     rows = choose(found, parse(request.query_params)).rows[:CSV_ROWS]
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", known.name)
-    headers = {"Content-Disposition": f'attachment; filename="{name}-agents.csv"'}
+    named = file_name(f"{known.name}-agents.csv")
+    headers = {"Content-Disposition": f'attachment; filename="{named}"'}
     return StreamingResponse(_csv(found, rows), 200, headers, "text/csv; charset=utf-8")
 
 

@@ -12,7 +12,8 @@ from agents.response.question import INVALID
 
 from ..storage import queries, visits
 from ..transcript_calls import calls_of
-from .agent_page import LARGEST, USABLE, Number, Round, download, which
+from .agent_page import USABLE, Round, which
+from .answers import LARGEST, Number, download
 from .view import NotThere, View
 
 router = APIRouter()

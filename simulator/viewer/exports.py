@@ -15,6 +15,7 @@ from fastapi.responses import Response, StreamingResponse
 from ..storage import queries
 from ..storage.export import FRAMES, csv_safe
 from ..storage.store import Store
+from .answers import file_name
 from .index import Index
 from .view import NotThere, View
 
@@ -43,7 +44,7 @@ def csv(view: View, run: str, frame: str) -> Response:
     if job is not None or not path.exists():
         folder.cleanup()
         raise NotThere("The table could not be written; the viewer's own log says more.")
-    named = f'attachment; filename="{run}-{frame}.csv"'
+    named = f'attachment; filename="{file_name(f"{run}-{frame}.csv")}"'
     return StreamingResponse(
         _blocks(path, folder),
         headers={"Content-Disposition": named, "Content-Length": str(path.stat().st_size)},

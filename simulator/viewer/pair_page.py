@@ -13,7 +13,8 @@ from agents.interface import OK
 from ..errors import InputError
 from ..storage import queries, visits
 from ..transcript import transcript
-from .agent_page import Number, Round, told
+from .agent_page import Round, told
+from .answers import Number
 from .view import NotThere, View
 
 router = APIRouter()

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -266,3 +267,14 @@ def test_each_arm_has_its_colour_in_light_and_dark(client: TestClient) -> None:
     for place in range(len(sample.ARMS)):
         assert answer.text.count(f".a{place}{{") == 3
     assert ".report{" in answer.text
+
+
+def test_a_table_of_a_run_with_a_name_in_any_letters_is_sent(tmp_path: Path) -> None:
+    with Store.open("sqlite://") as store:
+        run = store.begin_run(name='мир "1"', seed=7, scenario={}, scenario_file="")
+        store.end_run(run, status="finished")
+        view = View(store, Index(tmp_path / "i.view"))
+        with TestClient(create_app(view), base_url="http://127.0.0.1") as client:
+            answer = client.get("/runs/мир%20%221%22/export/offline.csv")
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"] == 'attachment; filename="_1_-offline.csv"'
