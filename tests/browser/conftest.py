@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -189,12 +189,15 @@ def _note(heard: Heard, url: str) -> None:
         heard.elsewhere.append(url)
 
 
-def findings(page: Page) -> list[str]:
+WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
+CONTRAST = ("color-contrast",)
+"""All that can differ in the dark: the page is the same but for its colours."""
+
+
+def findings(page: Page, only: Sequence[str] = WCAG) -> list[str]:
     """What axe-core finds of serious or critical impact, WCAG 2.1 A and AA, one line each."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate(
-        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'], preload: false})"
-    )
+    found = page.evaluate("only => axe.run(document, {runOnly: only, preload: false})", list(only))
     return [
         f"{one['id']} ({one['impact']}): {one['help']}: {node['html'][:160]}"
         for one in found["violations"]

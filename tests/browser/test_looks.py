@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from . import stores
-from .conftest import findings, fits
+from .conftest import CONTRAST, WCAG, findings, fits
 
 PAGES = {
     "runs": "/",
@@ -40,4 +40,5 @@ def test_every_page_fits_and_can_be_used(page: Page, store: Path, name: str) -> 
             folded.click()
     page.wait_for_load_state("networkidle")
     assert fits(page)
-    assert findings(page) == []
+    dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    assert findings(page, CONTRAST if dark else WCAG) == []
