@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from ..report import style
 from ..report.figures.drawing import Drawing, dodge, finish
@@ -81,11 +81,7 @@ def _slots(found: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[Dr
     last = max(row["slot"] for rows in rates.values() for row in rows)
     ax.set_xlim(0.7, last + 0.3)
     ax.set_ylim(0, 1.03)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.set_xlabel("slot on the page, from the top")
-    ax.set_ylabel("watched, of those shown")
-    style.only_y_grid(ax)
+    style.watched_by_slot(ax)
     label_ends(ax, pens, at, ends)
     caption = (
         "The same items in the recommender's order, in the reverse of it, and shuffled. Under "

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -20,6 +17,7 @@ from rich.text import Text
 from ..report.figures import Drawing
 from ..report.files import atomically
 from ..report.grounding import beside
+from ..report.templating import self_contained
 from ..report.wording import clean, duration, missing, number, probability, signed, wording
 from . import truth
 from .figures import draw
@@ -95,18 +93,11 @@ def page(document: Mapping[str, Any], drawings: list[Drawing]) -> str:
     sheets = (files("simulator.report").joinpath(name) for name in ("page.css", "parts.css"))
     style = "".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
     style += (_HERE / "audit.css").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["clean"] = clean
-    return environment.get_template("audit.html.j2").render(
+    return self_contained(
+        _HERE,
+        "audit.html.j2",
+        style,
         audit=document,
-        style=Markup(style),  # ours alone
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii"),
         controls=[_shown(control, drawings) for control in document["controls"]],
         ladder=_ladder(document),
         truth=truth.NAME,

@@ -163,11 +163,7 @@ def _slots(document: Mapping[str, Any]) -> Iterator[Drawing]:
         at.append(x[-1])
     ax.set_xlim(0.7, max(map(len, orders.values())) + 0.3)
     ax.set_ylim(0, 1.03)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.set_xlabel("slot on the page, from the top")
-    ax.set_ylabel("watched, of those shown")
-    style.only_y_grid(ax)
+    style.watched_by_slot(ax)
     label_ends(ax, pens, at, ends)
     caption = (
         "The same items with the most popular on top, in the reverse of it, and shuffled. Under "

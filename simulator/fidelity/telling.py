@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -19,6 +16,7 @@ from rich.text import Text
 
 from ..report.figures.drawing import Drawing
 from ..report.files import atomically
+from ..report.templating import self_contained
 from ..report.wording import clean
 from . import layout
 from .figures import draw
@@ -88,19 +86,12 @@ def write(document: Mapping[str, Any], folder: Path) -> Path:
 def page(document: Mapping[str, Any], drawings: Sequence[Drawing]) -> str:
     """The whole page; the same document gives the same text."""
     style = "".join(sheet.read_text(encoding="utf-8") for sheet in SHEETS)
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["clean"] = clean
-    return environment.get_template("fidelity.html.j2").render(
+    return self_contained(
+        _HERE,
+        "fidelity.html.j2",
+        style,
         fidelity=document,
         name=document["scenario"]["name"],
-        style=Markup(style),  # ours alone
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii"),
         sections=[
             {
                 "found": section,

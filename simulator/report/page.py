@@ -6,15 +6,12 @@ The viewer shows the same values in the same template, page.html.j2, in a page o
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from ..storage.plain import plain
 from ..storage.queries import Run
@@ -25,6 +22,7 @@ from .frames import Frames
 from .several import components, feedback_table, rounds_table
 from .style import Pen, readable
 from .tables import estimates
+from .templating import self_contained
 from .wording import DASH, Wording, clean, duration, half_width, missing, money, number, wording
 
 HERE = Path(__file__).parent
@@ -44,21 +42,9 @@ def render(
 ) -> str:
     """The whole page; the same input gives the same text."""
     css = _style(pens)
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["clean"] = clean
     shown = content(summary, frames.run, frames.arms, leaders, sections(drawings, _embedded))
-    return environment.get_template("report.html.j2").render(
-        shown,
-        facts=facts(summary, frames.run, len(frames.agents), frames.round),
-        style=Markup(css),  # ours alone: our own style sheets and colours
-        style_hash=_sha256(css),
-    )
+    told = facts(summary, frames.run, len(frames.agents), frames.round)
+    return self_contained(HERE, "report.html.j2", css, **shown, facts=told)
 
 
 def content(
@@ -291,7 +277,3 @@ def arm_colours(pens: Mapping[str, Pen]) -> tuple[list[str], list[str]]:
         for i, p in enumerate(pens.values())
     ]
     return light, dark
-
-
-def _sha256(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -24,6 +24,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from .wording import clean
 
@@ -192,6 +193,15 @@ def png(fig: Figure) -> bytes:
 
 def only_y_grid(ax: Axes) -> None:
     ax.grid(visible=False, axis="x")
+
+
+def watched_by_slot(ax: Axes) -> None:
+    """Axes of a share watched, 0 to 1, against the slot on the page."""
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.set_xlabel("slot on the page, from the top")
+    ax.set_ylabel("watched, of those shown")
+    only_y_grid(ax)
 
 
 def version() -> str:

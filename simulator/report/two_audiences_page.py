@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from . import sentences, two_audiences
 from .comparing import SYMBOLS, interval, metric_order
 from .files import atomically
 from .findings import verdict_kind
-from .wording import DASH, clean, missing, number, probability, signed, wording
+from .templating import self_contained
+from .wording import DASH, missing, number, probability, signed, wording
 
 _HERE = Path(__file__).parent
 _SHEETS = ("page.css", "parts.css")
@@ -39,15 +35,10 @@ def page(document: Mapping[str, Any]) -> str:
     names = list(dict.fromkeys(row["metric"] for row in found["comparisons"]))
     rows = two_audiences.ordered(found, metric_order(document, names))
     style = "".join((_HERE / name).read_text(encoding="utf-8") for name in _SHEETS)
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["clean"] = clean
-    return environment.get_template("two_audiences.html.j2").render(
+    return self_contained(
+        _HERE,
+        "two_audiences.html.j2",
+        style,
         run=document["run"]["name"],
         control=document["control"],
         found=found,
@@ -63,8 +54,6 @@ def page(document: Mapping[str, Any]) -> str:
         groups=list(_groups(rows)),
         calls=any(row["calls_saved"] is not None for row in rows),
         level=at,
-        style=Markup(style),  # ours alone
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii"),
     )
 
 

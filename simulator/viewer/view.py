@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
 
 from .. import __version__
 from ..errors import AuditionError
+from ..report.templating import environment
 from ..report.wording import DASH, clean, number, wording
 from ..storage.store import Store
 from .index import Index
@@ -65,15 +66,8 @@ class View:
     def templates(self) -> Environment:
         """Text is escaped, a name that is not given is an error."""
         reports = PrefixLoader({"report": FileSystemLoader(_HERE.parent / "report")})
-        environment = Environment(
-            loader=ChoiceLoader([FileSystemLoader(_HERE / "templates"), reports]),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters |= {
-            "clean": clean,
+        made = environment(ChoiceLoader([FileSystemLoader(_HERE / "templates"), reports]))
+        made.filters |= {
             "lines": lines,
             "cut": cut,
             "number": _number,
@@ -81,8 +75,8 @@ class View:
             "label": lambda metric: wording(metric).label,
             "thousands": lambda value: DASH if value is None else f"{value:,}",
         }
-        environment.globals |= {"DASH": DASH, "version": __version__, FIELD: ""}
-        return environment
+        made.globals |= {"DASH": DASH, "version": __version__, FIELD: ""}
+        return made
 
     def render(self, template: str, context: Mapping[str, Any]) -> str:
         """A page; ``context`` must hold what its template names."""

@@ -64,11 +64,7 @@ def _watch_rate(subject: Subject) -> Drawing:
         at.append(slots[-1] + shift)
     ax.set_xlim(slots[0] - 0.3, slots[-1] + 0.3)
     ax.set_ylim(0, min(1.03, float(table["high"].fillna(table["watch_rate"]).max()) * 1.1 + 0.01))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.set_xlabel("slot on the page, from the top")
-    ax.set_ylabel("watched, of those shown")
-    style.only_y_grid(ax)
+    style.watched_by_slot(ax)
     label_ends(ax, pens, at, ends)
     caption = (
         "How often an item was watched by where it stood on the page; a line that falls from "
