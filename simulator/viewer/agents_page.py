@@ -15,7 +15,7 @@ from ..storage.export import csv_safe
 from ..storage.queries import Run
 from . import session_index, session_words
 from .agents_filter import COLUMNS, LEVELS, SHEET, TITLES, Asked, Chosen, choose, parse, relaxed
-from .answers import file_name
+from .answers import file_name, wants_part
 from .session_batches import TRAITS
 from .session_table import Table, people, reasons, table, titles, which
 from .view import NotThere, View
@@ -36,8 +36,7 @@ def agents(request: Request, run: str) -> HTMLResponse:
     asked = parse(request.query_params)
     shown = context(view, run, asked)
     headers = {"Vary": "HX-Request"}
-    part = request.headers.get("hx-request") and not request.headers.get("hx-boosted")
-    if not part or request.headers.get("hx-history-restore-request"):
+    if not wants_part(request):
         return HTMLResponse(view.render("agents.html.j2", shown), headers=headers)
     if request.query_params.get("wait") and shown["every"]:  # the form can be filled now
         return HTMLResponse("", headers=headers | {"HX-Refresh": "true"})

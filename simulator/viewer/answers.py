@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Request
 from fastapi.responses import Response
 
 LARGEST = 2**31 - 1
@@ -13,6 +13,13 @@ LARGEST = 2**31 - 1
 
 Number = Annotated[int, Path(ge=0, le=LARGEST)]
 """An agent's or a note's, as an address has it."""
+
+
+def wants_part(request: Request) -> bool:
+    """Whether a script asks for what changes on a page, and not for a page to go to."""
+    asked = request.headers
+    whole = asked.get("hx-boosted") or asked.get("hx-history-restore-request")
+    return asked.get("hx-request") == "true" and not whole
 
 
 def download(text: str, name: str, kind: str) -> Response:

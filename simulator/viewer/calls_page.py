@@ -13,7 +13,7 @@ from agents.response.question import INVALID
 from ..storage import queries, visits
 from ..transcript_calls import calls_of
 from .agent_page import USABLE, Round, which
-from .answers import LARGEST, Number, download
+from .answers import LARGEST, Number, download, wants_part
 from .view import NotThere, View
 
 router = APIRouter()
@@ -39,9 +39,7 @@ def page(
 ) -> HTMLResponse:
     view: View = request.app.state.view
     shown = context(view, run, agent, arm, round_, page=page, kind=kind, attempt=attempt)
-    asked = request.headers
-    part = asked.get("hx-request") and not asked.get("hx-history-restore-request")
-    text = view.render("calls_text.html.j2" if part else "calls.html.j2", shown)
+    text = view.render("calls_text.html.j2" if wants_part(request) else "calls.html.j2", shown)
     return HTMLResponse(text, headers={"Vary": "HX-Request"})
 
 

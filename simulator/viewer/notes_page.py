@@ -16,7 +16,7 @@ from ..storage import person_notes, queries
 from ..storage.export import csv_safe
 from ..storage.person_notes import BELIEVABLE, NOT_BELIEVABLE, Note, Seen
 from ..storage.plain import to_json
-from .answers import Number, download
+from .answers import Number, download, wants_part
 from .forms import Form
 from .view import View
 
@@ -159,7 +159,7 @@ def _answer(
     """After a form: the page's notes anew where a script asked, else the page itself. After
     a mistake also the form, filled as it was, and what was wrong with it."""
     view: View = request.app.state.view
-    scripted = request.headers.get("hx-request") == "true"
+    scripted = wants_part(request)
     if error is None and not scripted:
         return RedirectResponse(
             view.links.page(run, seen.agent, seen.arm, seen.round, seen.page), 303
