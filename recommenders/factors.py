@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from .interface import UNKNOWN_USER, FloatArray, Query, Recommender, State
+from .interface import UNKNOWN_USER, FloatArray, Interactions, Query, Recommender, State
 from .popularity import popularity_for_strangers
 
 
@@ -18,6 +18,11 @@ class Factors(Recommender):
     item_factors: FloatArray  # (n_items, width)
     popularity: FloatArray  # (n_items,), the answer to strangers
     known: npt.NDArray[np.bool_]  # (n_users,), has training items
+
+    def _meet(self, train: Interactions) -> None:
+        """Who is known, and what strangers get."""
+        self.popularity = train.popularity.astype(np.float32)
+        self.known = np.diff(train.matrix.indptr) > 0
 
     def _put_back(self, factors: tuple[FloatArray, FloatArray]) -> None:
         self.user_factors, self.item_factors = factors

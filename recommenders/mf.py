@@ -145,8 +145,7 @@ class MF(Factors):
     ) -> Self:
         watch = Watch(self, train, valid)
         device = choose_device(self.device)
-        self.popularity = train.popularity.astype(np.float32)
-        self.known = np.diff(train.matrix.indptr) > 0
+        self._meet(train)
         training = PairwiseTraining(
             TripleSampler(train),
             _xavier_normal(train.n_users, train.n_items, self.dim, rng),

@@ -193,8 +193,7 @@ class GraphModel(Factors):
         watch = Watch(self, train, valid)
         sampler = PairSampler(train)
         backbone = self.backbone(train, rng, choose_device(self.device))
-        self.popularity = train.popularity.astype(np.float32)
-        self.known = np.diff(train.matrix.indptr) > 0
+        self._meet(train)
         training = Training(
             backbone,
             sampler,
