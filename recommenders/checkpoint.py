@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from .interface import Interactions, Items, Progress, Recommender, State
+from .interface import Interactions, Items, Progress, Recommender, State, TextRecommender, Texts
 
 FORMAT = 1
 """Part of every key; raise it when a method's state or meaning changes."""
@@ -38,11 +39,12 @@ def key(
     name: str,
     settings: Mapping[str, Any],
     seed: int,
+    texts: Texts | None = None,
 ) -> str:
     """A name for this fit (32 hex digits): equal exactly where everything that goes in is.
 
     ``settings`` are those of the registry, defaults filled in; ``seed`` is what the
-    generator passed to ``fit`` was made from.
+    generator passed to ``fit`` was made from; ``texts`` count where the method reads them.
     """
     digest = hashlib.blake2b(digest_size=16)
     plain = {"format": FORMAT, "name": name, "settings": dict(settings), "seed": seed}
@@ -63,9 +65,16 @@ def key(
             if array is None:
                 digest.update(b"none;")
             else:
-                digest.update(f"{array.dtype.str} {array.shape};".encode())
-                digest.update(np.ascontiguousarray(array).data)
+                _add(digest, array)
+    if texts is not None:
+        _add(digest, texts.items)
+        _add(digest, texts.users)
     return digest.hexdigest()
+
+
+def _add(digest: hashlib.blake2b, array: npt.NDArray[Any]) -> None:
+    digest.update(f"{array.dtype.str} {array.shape};".encode())
+    digest.update(np.ascontiguousarray(array).data)
 
 
 def _json(value: object) -> bytes:
@@ -89,6 +98,7 @@ def fit_or_load(
     valid: Interactions | None = None,
     rng: np.random.Generator,
     progress: Progress | None = None,
+    texts: Texts | None = None,
 ) -> tuple[R, bool]:
     """The recommender ready to score, and whether it was loaded rather than fitted.
 
@@ -105,12 +115,29 @@ def fit_or_load(
         else:
             recommender.report = report
             return recommender, True
-    recommender.fit(train, items, valid=valid, rng=rng, progress=progress)
+    fit(recommender, train, items, valid=valid, rng=rng, progress=progress, texts=texts)
     try:
         save(path, fit_key, recommender.state(), recommender.report)
     except OSError as error:
         log.warning("%s: checkpoint not saved (%s); the next run trains anew", path, error)
     return recommender, False
+
+
+def fit(
+    recommender: Recommender,
+    train: Interactions,
+    items: Items,
+    *,
+    valid: Interactions | None = None,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
+    texts: Texts | None = None,
+) -> None:
+    """Train; ``texts`` go to those that read them. Raises RecommenderError."""
+    if isinstance(recommender, TextRecommender):
+        recommender.fit(train, items, valid=valid, rng=rng, progress=progress, texts=texts)
+    else:
+        recommender.fit(train, items, valid=valid, rng=rng, progress=progress)
 
 
 def save(path: Path, fit_key: str, state: State, report: Mapping[str, Any]) -> None:

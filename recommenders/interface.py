@@ -86,6 +86,23 @@ class Items:
 
 
 @dataclass(frozen=True, eq=False)
+class Texts:
+    """What the profiles of items and users say, as vectors of one embedding.
+
+    ``items`` (n_items, D) and ``users`` (n_users, D) float32, rows of unit length; a row of
+    zeros is a profile that is not there.
+    """
+
+    items: FloatArray
+    users: FloatArray
+
+    def __post_init__(self) -> None:
+        shapes = self.items.shape, self.users.shape
+        if len(shapes[0]) != 2 or len(shapes[1]) != 2 or shapes[0][1] != shapes[1][1]:
+            raise ValueError(f"texts: items {shapes[0]} and users {shapes[1]} do not match")
+
+
+@dataclass(frozen=True, eq=False)
 class Histories:
     """Ordered item lists of B users, ragged: user b has ``item[indptr[b]:indptr[b + 1]]``.
 
@@ -192,3 +209,36 @@ class Recommender(ABC):
     @abstractmethod
     def load_state(self, state: State) -> Self:
         """Take back what :meth:`state` returned; returns self."""
+
+
+class TextRecommender(Recommender):
+    """One that learns from profiles too: its ``fit`` takes their vectors."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"text"})
+
+    @abstractmethod
+    def fit(
+        self,
+        train: Interactions,
+        items: Items,
+        *,
+        valid: Interactions | None = None,
+        rng: np.random.Generator,
+        progress: Progress | None = None,
+        texts: Texts | None = None,
+    ) -> Self:
+        """As every recommender's; raises RecommenderError without ``texts``, or where their
+        numbers of users and items are not those of ``train``."""
+
+
+def checked_texts(texts: Texts | None, train: Interactions) -> Texts:
+    """The texts, if they are there and fit; RecommenderError otherwise."""
+    if texts is None:
+        raise RecommenderError("texts: found none; allowed: vectors of the profiles it reads")
+    found = len(texts.users), len(texts.items)
+    if found != (train.n_users, train.n_items):
+        raise RecommenderError(
+            f"texts: found {found[0]} users and {found[1]} items; "
+            f"allowed: {train.n_users} and {train.n_items}, as in the training data"
+        )
+    return texts

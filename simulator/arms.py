@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from agents.interface import NO_ITEM, Audience
 from recommenders import checkpoint
-from recommenders.interface import Histories, Interactions, Query, Recommender
+from recommenders.interface import Histories, Interactions, Query, Recommender, TextRecommender
 
 from .dilution import lists
 from .evaluation.offline import offline_metrics
@@ -76,6 +76,7 @@ def fit(world: World, arm: ArmState, checkpoints: Path, progress: Progress) -> R
         arm.spec.recommender,
         fresh.settings,
         scenario.seed,
+        world.texts if isinstance(fresh, TextRecommender) else None,
     )
     started = time.perf_counter()
     with progress.task(f"{arm.spec.name}: training", None) as task:
@@ -88,6 +89,7 @@ def fit(world: World, arm: ArmState, checkpoints: Path, progress: Progress) -> R
             valid=valid,
             rng=rng,
             progress=task.update,
+            texts=world.texts,
         )
     seconds = arm.seconds_to_fit = time.perf_counter() - started
     how = "loaded from its checkpoint" if loaded else _how_trained(trained)

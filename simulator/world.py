@@ -25,7 +25,7 @@ from agents.interface import (
     ResponseModel,
 )
 from recommenders import registry as recommenders_registry
-from recommenders.interface import Histories, Interactions, Recommender, RecommenderError
+from recommenders.interface import Histories, Interactions, Recommender, RecommenderError, Texts
 
 from . import canary, grounding, oracle
 from .data import readers
@@ -47,7 +47,8 @@ class World:
 
     ``known`` (n_users, n_items) marks what is never shown to a user; ``relevant`` the
     same shape marks held-out evidence that may be shown, None where nothing is held out;
-    ``planted`` numbers the items whose titles carry the scenario's canary.
+    ``planted`` numbers the items whose titles carry the scenario's canary; ``texts`` are the
+    vectors of profiles, None until they are settled or where no arm reads any.
     """
 
     scenario: Scenario
@@ -61,6 +62,7 @@ class World:
     known: sp.csr_array
     relevant: sp.csr_array | None
     planted: IntArray
+    texts: Texts | None = None
 
     @property
     def liked_rating(self) -> float:

@@ -8,19 +8,30 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
 
 from recommenders import checkpoint
 from recommenders.ease import EASE
-from recommenders.interface import Interactions, Items, Progress
+from recommenders.interface import (
+    Interactions,
+    Items,
+    Progress,
+    RecommenderError,
+    TextRecommender,
+    Texts,
+    checked_texts,
+)
 from tests.recommenders import worlds
 
 TRAIN, VALID = worlds.small_world(), worlds.small_world(seed=4)
 ITEMS = worlds.plain_items(TRAIN.n_items)
 SETTINGS: dict[str, Any] = {"l2": 500.0, "l2_grid": None}
+TEXTS = Texts(
+    np.eye(TRAIN.n_items, 40, dtype=np.float32), np.eye(TRAIN.n_users, 40, dtype=np.float32)
+)
 KEY = checkpoint.key(TRAIN, VALID, ITEMS, "ease", SETTINGS, 7)
 
 
@@ -114,6 +125,11 @@ CHANGED: dict[str, tuple[Any, ...]] = {
     "the name": (TRAIN, VALID, ITEMS, "itemknn", SETTINGS, 7),
     "a setting": (TRAIN, VALID, ITEMS, "ease", {**SETTINGS, "l2": 501.0}, 7),
     "the seed": (TRAIN, VALID, ITEMS, "ease", SETTINGS, 8),
+    "texts": (TRAIN, VALID, ITEMS, "ease", SETTINGS, 7, TEXTS),
+    "texts with other owners": (
+        *(TRAIN, VALID, ITEMS, "ease", SETTINGS, 7),
+        Texts(TEXTS.items, TEXTS.users[::-1]),
+    ),
 }
 
 
@@ -248,3 +264,41 @@ def test_numpy_numbers_in_a_report_become_plain(tmp_path: Path) -> None:
         {},
         {"best": 0.5, "epoch": 3, "curve": [1.0]},
     )
+
+
+class Reading(EASE, TextRecommender):
+    """Keeps the texts it is given."""
+
+    given: Texts | None = None
+
+    def fit(
+        self,
+        train: Interactions,
+        items: Items,
+        *,
+        valid: Interactions | None = None,
+        rng: np.random.Generator,
+        progress: Progress | None = None,
+        texts: Texts | None = None,
+    ) -> Self:
+        self.given = checked_texts(texts, train)
+        return super().fit(train, items, valid=valid, rng=rng, progress=progress)
+
+
+def test_texts_go_to_those_that_read_them_and_to_nobody_else() -> None:
+    reading, deaf = Reading(), EASE()
+    for one in (reading, deaf):
+        checkpoint.fit(one, TRAIN, ITEMS, rng=np.random.default_rng(7), texts=TEXTS)
+    assert reading.given is TEXTS
+    asked = worlds.query(TRAIN)
+    np.testing.assert_array_equal(reading.scores(asked), deaf.scores(asked))
+
+
+def test_missing_texts_and_those_of_others_are_refused() -> None:
+    with pytest.raises(RecommenderError, match="texts: found none; allowed: vectors"):
+        checkpoint.fit(Reading(), TRAIN, ITEMS, rng=np.random.default_rng(7))
+    few = Texts(TEXTS.items[1:], TEXTS.users)
+    with pytest.raises(RecommenderError, match="found 30 users and 24 items; allowed: 30 and 25"):
+        checkpoint.fit(Reading(), TRAIN, ITEMS, rng=np.random.default_rng(7), texts=few)
+    with pytest.raises(ValueError, match="do not match"):
+        Texts(TEXTS.items, TEXTS.users[:, 1:])
