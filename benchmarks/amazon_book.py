@@ -1,19 +1,22 @@
 """RLMRec's graph models on RLMRec's own split of Amazon-Book, under RLMRec's masks.
 
     python -m benchmarks.amazon_book --data DIR [--methods gccf,sgl] [--seeds 3] [--epochs N]
+        [--results FILE]
 
 ``DIR`` holds trn_mat.pkl, val_mat.pkl and tst_mat.pkl (scipy COO matrices). All items are
 ranked; at validation and at the test only the user's training items are masked, so that
 validation items compete at the test. Recall and NDCG at 5, 10 and 20 are means over the
 users with test items. The epoch is chosen by validation NDCG@20 (RLMRec: Recall@20).
-``--epochs`` cuts training short, to see what an epoch costs. Peak memory is the process's:
-for one method's, run it alone.
+``--epochs`` cuts training short, to see what an epoch costs. With ``--results`` every fit is a
+line of JSON in that file as soon as it is over, and what stands there is not fitted again.
+Peak memory is the process's: for one method's, run it alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
 import pickle
 import resource
 import time
@@ -110,8 +113,8 @@ def one_seed(
     settings: Mapping[str, Any],
     split: tuple[Interactions, Interactions, Interactions],
     seed: int,
-) -> np.ndarray:
-    """Fit and test once, printing a line."""
+) -> dict[str, Any]:
+    """Fit and test once: a line of the results."""
     train, valid, test = split
     recommender = registry.create(METHODS[name], settings)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -123,15 +126,62 @@ def one_seed(
         progress=lambda line: print(f"    {line}", flush=True),
     )
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    found, report = on_test(recommender, train, test), recommender.report
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"  seed {seed}: {line(found)}  {report['epochs']} epochs (best {report['best_epoch']}), "
-        f"{wall:.0f} s wall, {cpu:.0f} s CPU, {cpu / report['epochs']:.2f} CPU s an epoch with "
-        f"validation, peak {peak:.0f} MiB",
-        flush=True,
+    report, peak = recommender.report, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = on_test(recommender, train, test)
+    return {
+        "method": name,
+        "seed": seed,
+        "settings": dict(recommender.settings),
+        "recall": found[0].round(6).tolist(),
+        "ndcg": found[1].round(6).tolist(),
+        "valid_ndcg": report["valid_ndcg"],
+        "epochs": report["epochs"],
+        "best_epoch": report["best_epoch"],
+        "wall_s": round(wall, 1),
+        "cpu_s": round(cpu, 1),
+        "peak_mib": round(peak / 1024),
+        "threads": torch.get_num_threads(),
+    }
+
+
+class Results:
+    """Fits that are over, and the file they are kept in, if there is one."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        there = file is not None and file.exists()
+        lines = file.read_text(encoding="utf-8").splitlines() if file and there else []
+        self.all: list[dict[str, Any]] = [json.loads(line) for line in lines]
+
+    def find(self, name: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The fit of this method with these settings and this seed."""
+        wanted = dict(registry.create(METHODS[name], settings).settings)
+        plain = json.loads(json.dumps(wanted))
+        for one in self.all:
+            if (one["method"], one["seed"], one["settings"]) == (name, seed, plain):
+                return one
+        return None
+
+    def add(self, one: dict[str, Any]) -> None:
+        self.all.append(one)
+        if self._file is not None:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(one) + "\n")
+
+
+def told(one: Mapping[str, Any]) -> str:
+    """One fit in a line."""
+    return (
+        f"  seed {one['seed']}: {line(measures(one))}  {one['epochs']} epochs "
+        f"(best {one['best_epoch']}), {one['wall_s']:.0f} s wall, {one['cpu_s']:.0f} s CPU, "
+        f"{one['cpu_s'] / one['epochs']:.2f} CPU s an epoch with validation, "
+        f"peak {one['peak_mib']} MiB"
     )
-    return found
+
+
+def measures(one: Mapping[str, Any]) -> np.ndarray:
+    """(2, 3): recall and NDCG at each cutoff."""
+    return np.array([one["recall"], one["ndcg"]])
 
 
 def line(found: np.ndarray) -> str:
@@ -152,6 +202,7 @@ def main() -> None:
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--epochs", type=int, help="at most so many")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--results", type=Path, help="a file of JSON lines to go on with")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     split = read_split(asked.data)
@@ -161,10 +212,18 @@ def main() -> None:
         f"test {len(test)} pairs; {asked.threads} thread(s)."
     )
     settings = {} if asked.epochs is None else {"epochs": asked.epochs}
+    results = Results(asked.results)
     for name in asked.methods.split(","):
         print(name)
-        seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
-        mean = np.mean([one_seed(name, settings, split, seed) for seed in seeds], axis=0)
+        found = []
+        for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
+            one = results.find(name, seed, settings)
+            if one is None:
+                one = one_seed(name, settings, split, seed)
+                results.add(one)
+            print(told(one), flush=True)
+            found.append(measures(one))
+        mean = np.mean(found, axis=0)
         wanted = PUBLISHED[name]
         print(f"  mean of {asked.seeds}: {line(mean)}")
         print(
