@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import pickle
 import resource
 import time
@@ -29,6 +28,7 @@ import scipy.sparse as sp
 import torch
 from numpy._core.multiarray import _reconstruct
 
+from benchmarks.kept import Kept
 from benchmarks.targets import plain_items
 from recommenders import registry
 from recommenders.interface import Histories, Interactions, Query, Recommender
@@ -144,31 +144,6 @@ def one_seed(
     }
 
 
-class Results:
-    """Fits that are over, and the file they are kept in, if there is one."""
-
-    def __init__(self, file: Path | None) -> None:
-        self._file = file
-        there = file is not None and file.exists()
-        lines = file.read_text(encoding="utf-8").splitlines() if file and there else []
-        self.all: list[dict[str, Any]] = [json.loads(line) for line in lines]
-
-    def find(self, name: str, seed: int, settings: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The fit of this method with these settings and this seed."""
-        wanted = dict(registry.create(METHODS[name], settings).settings)
-        plain = json.loads(json.dumps(wanted))
-        for one in self.all:
-            if (one["method"], one["seed"], one["settings"]) == (name, seed, plain):
-                return one
-        return None
-
-    def add(self, one: dict[str, Any]) -> None:
-        self.all.append(one)
-        if self._file is not None:
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(one) + "\n")
-
-
 def told(one: Mapping[str, Any]) -> str:
     """One fit in a line."""
     return (
@@ -212,15 +187,15 @@ def main() -> None:
         f"test {len(test)} pairs; {asked.threads} thread(s)."
     )
     settings = {} if asked.epochs is None else {"epochs": asked.epochs}
-    results = Results(asked.results)
+    kept = Kept(asked.results)
     for name in asked.methods.split(","):
         print(name)
         found = []
         for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
-            one = results.find(name, seed, settings)
+            filled = registry.create(METHODS[name], settings).settings
+            one = kept.find(method=name, seed=seed, settings=filled)
             if one is None:
-                one = one_seed(name, settings, split, seed)
-                results.add(one)
+                one = kept.add(one_seed(name, settings, split, seed))
             print(told(one), flush=True)
             found.append(measures(one))
         mean = np.mean(found, axis=0)
