@@ -1,20 +1,23 @@
 """How much an open viewer slows the simulation it looks at.
 
-    python -m benchmarks.view_writer [--store sqlite | postgresql] [--pairs 7] [--rounds 8]
+    python -m benchmarks.view_writer [--store sqlite | postgresql] [--runs 4] [--every 1]
+        [--indexing | --busy 0.08]
 
-The same simulation (5,000 behavioural agents, popularity) is played again and again into one
-store: alone; watched, with the run's page open, its stream of events read and somebody clicking
-through the run's pages, one a second; and watched while a viewer new to the store also reads a
-finished run of 20,000 agents into its index, which it does from the first click on. The three
-take turns. Of the simulation's part alone, without reading data and training, wall time and CPU
-time of its process are compared with those of the run alone in the same turn.
+A long simulation (5,000 behavioural agents, popularity, 96 rounds) is looked at in turns: for
+some of its rounds the run's page is open, its stream of events is read and somebody clicks
+through the run's pages, ``--every`` so many seconds one; for as many the viewer idles. A round
+in which that changes is left out. The time that agents browse in a watched block of rounds is
+compared with that of the unwatched blocks before and after it, as the machine's own pace drifts
+by far more than a look costs. With ``--indexing`` a viewer that is new to the store begins with every
+watched block, and reads a finished run of 20,000 agents into its index meanwhile. ``--busy`` is
+the control: instead of a viewer a process computes for that share of each second, and has
+nothing to do with the store: what any other work on the machine costs the simulation.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
-import json
 import os
 import statistics
 import subprocess
@@ -22,12 +25,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from scipy import stats
 
 from simulator import run as running
 from simulator.progress import Progress
@@ -38,140 +43,209 @@ from . import large_store
 from .viewer_process import Viewer, viewer
 
 AGENTS, LOOKED_AT = 5_000, 20_000
+ROUNDS = 96
 TOLD = 1.05
-"""The median ratio that a viewer should stay under."""
-
-WAYS = ("alone", "watched", "indexed")
+"""The ratio that a viewer should stay under."""
 
 
 @dataclass(frozen=True)
-class Took:
-    """Seconds of one simulation; ``clicks``: pages that the viewer answered meanwhile, with the
-    median of their seconds; ``events`` it sent; ``still``: the index was not there yet when the
-    simulation ended."""
+class Plan:
+    """Rounds of a block, and how many of its first are left out."""
 
-    wall: float
-    cpu: float
-    clicks: int = 0
-    waited: float = 0.0
-    events: int = 0
-    still: bool = False
+    block: int
+    skipped: int
+
+    def watched(self, round_: int) -> bool:
+        """Every second block is."""
+        return round_ // self.block % 2 == 1
 
 
-class TimedStore(Store):
-    """Says when an arm begins to play and what it took until it ended."""
+class Pace(Progress):
+    """Prints the seconds of each round's browsing, wall and CPU."""
 
-    def add_arm(self, *given: Any, **named: Any) -> int:
-        out = super().add_arm(*given, **named)
-        print("begun", flush=True)
-        self._since = time.perf_counter(), time.process_time()
-        return out
+    def say(self, text: str) -> None:
+        if text.endswith("watched"):
+            now = time.perf_counter(), time.process_time()
+            print(*(b - a for a, b in zip(self._since, now, strict=True)), flush=True)
 
-    def end_arm(self, *given: Any, **named: Any) -> None:
-        wall, cpu = self._since
-        took = time.perf_counter() - wall, time.process_time() - cpu
-        print(json.dumps(took), flush=True)
-        super().end_arm(*given, **named)
+    @contextmanager
+    def task(self, title: str, total: int | None) -> Iterator[object]:  # type: ignore[override]
+        with super().task(title, total) as task:
+            self._since = time.perf_counter(), time.process_time()
+            yield task
 
 
-def write(where: str, rounds: int) -> None:
-    """The writer's process: a run for each name that it is given, a line each."""
+def write(where: str) -> None:
+    """The writer's process: a run for each name that it is given, a line for each round."""
     scenario = Scenario.model_validate(
         {
             "name": "written",
             "dataset": {"source": "synthetic", "users": 6_000, "items": 2_000, "interactions": 40},
             "agents": {"count": AGENTS},
             "arms": [{"name": "Popular", "recommender": "popularity"}],
-            "rounds": rounds,
+            "rounds": ROUNDS,
         }
     )
-    with TimedStore.open(where, create=False) as store, tempfile.TemporaryDirectory() as folder:
+    with Store.open(where, create=False) as store, tempfile.TemporaryDirectory() as folder:
         for name in map(str.strip, sys.stdin):
-            quiet = Progress(quiet=True)
+            pace = Pace(quiet=True)
             running.execute(
-                scenario, "w.yaml", store, name=name, checkpoints=Path(folder), progress=quiet
+                scenario, "w.yaml", store, name=name, checkpoints=Path(folder), progress=pace
             )
 
 
-class Writer:
-    """That process."""
+@dataclass
+class Looking:
+    """Somebody who looks at a run now and then. ``cpu``: seconds of the pages' process while
+    looked at, of ``wall`` seconds; ``clicks``: their seconds; ``events`` heard."""
 
-    def __init__(self, where: str, rounds: int) -> None:
-        command = [sys.executable, "-m", "benchmarks.view_writer"]
-        command += ["--write", where, "--rounds", str(rounds)]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+    where: str
+    name: str
+    indexes: Path | None
+    every: float
+    cpu: float = 0.0
+    wall: float = 0.0
+    clicks: list[float] = field(default_factory=list)
+    events: int = 0
 
-    def begin(self, name: str) -> None:
-        """Returns when the arm begins to play."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{name}\n")
-        self._process.stdin.flush()
-        self._line()
+    def __post_init__(self) -> None:
+        self._open = ExitStack()
+        self._there: Viewer | None = None
+        self._over = threading.Event()
+        self._threads: list[threading.Thread] = []
 
-    def end(self) -> tuple[float, float]:
-        """Wall and CPU seconds that it took."""
-        wall, cpu = json.loads(self._line())
-        return float(wall), float(cpu)
+    def begin(self) -> None:
+        if self.indexes is not None:
+            for part in self.indexes.rglob("*.view*"):
+                part.unlink()
+            self._open.close()
+            self._there = None
+        if self._there is None:
+            self._there = self._open.enter_context(viewer(self.where))
+        self._over.clear()
+        self._since = time.perf_counter(), self._there.cpu()
+        todo = (self._hear, self._click)
+        self._threads = [threading.Thread(target=one, args=(self._there,)) for one in todo]
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        """Close the page."""
+        if not self._threads or self._there is None:
+            return
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+        self._threads = []
+        wall, cpu = self._since
+        self.wall += time.perf_counter() - wall
+        self.cpu += self._there.cpu() - cpu
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        self.end()
+        self._open.close()
 
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the writer ended")
-        return line
+    def _hear(self, there: Viewer) -> None:
+        """The run page's stream, until the page is closed."""
+        connection = http.client.HTTPConnection("127.0.0.1", there.port, timeout=60)
+        connection.request("GET", f"/runs/{self.name}/events")
+        for line in connection.getresponse():
+            self.events += line.startswith(b"event:")
+            if self._over.is_set():
+                break
+        connection.close()
 
-
-def alone(writer: Writer, name: str) -> Took:
-    writer.begin(name)
-    return Took(*writer.end())
-
-
-def watched(writer: Writer, name: str, where: str, indexing: bool) -> Took:
-    """With a viewer that is new to the store where it is ``indexing``."""
-    with viewer(where) as there:
-        there.ask("/")
-        writer.begin(name)
-        over = threading.Event()
-        events: list[bytes] = []
-        stream = threading.Thread(target=_read, args=(there.port, name, events), daemon=True)
-        stream.start()
-        clicks: list[float] = []
-        person = threading.Thread(target=_click, args=(there, name, indexing, over, clicks))
-        person.start()
-        wall, cpu = writer.end()
-        over.set()
-        person.join()
-        still = indexing and there.ask(f"/runs/{large_store.RUN}/summary.json").status == 404
-        stream.join(10)
-    waited = statistics.median(clicks) if clicks else 0.0
-    return Took(wall, cpu, len(clicks), waited, len(events), still)
+    def _click(self, there: Viewer) -> None:
+        at, large = f"/runs/{self.name}", f"/runs/{large_store.RUN}"
+        pages = [at, f"{at}/agents", f"{at}/agents/0", "/", f"{at}/agents?sort=-watched"]
+        pages += [f"{at}/agents/7", f"{at}/notes"]
+        if self.indexes is not None:  # the sessions first, which take their time
+            pages = [f"{large}/agents", large, *pages]
+        for path in cycle(pages):
+            self.clicks.append(there.ask(path).seconds)
+            if self._over.wait(self.every):
+                return
 
 
-def _read(port: int, name: str, events: list[bytes]) -> None:
-    """The run page's stream, to its end."""
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("GET", f"/runs/{name}/events")
-    events.extend(line for line in connection.getresponse() if line.startswith(b"event:"))
+@dataclass
+class Busy:
+    """The control: a process that computes for ``share`` of each second."""
+
+    share: float
+
+    def __post_init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def begin(self) -> None:
+        code = (
+            f"import time\nwhile True:\n    until = time.perf_counter() + {self.share}\n"
+            f"    while time.perf_counter() < until: sum(range(1000))\n"
+            f"    time.sleep({1 - self.share})"
+        )
+        self._process = subprocess.Popen([sys.executable, "-c", code])
+
+    def end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    close = end
 
 
-def _click(
-    there: Viewer, name: str, indexing: bool, over: threading.Event, clicks: list[float]
-) -> None:
-    at, large = f"/runs/{name}", f"/runs/{large_store.RUN}"
-    pages = [at, f"{at}/agents", f"{at}/agents/0", "/", f"{at}/agents?sort=-watched"]
-    pages += [f"{at}/agents/7", f"{at}/notes"]
-    if indexing:  # the sessions first, which take their time, then the summary
-        pages = [f"{large}/agents", large, *pages]
-    for path in cycle(pages):
-        clicks.append(there.ask(path).seconds)
-        if over.wait(1.0):
-            return
+def look(where: str, name: str, plan: Plan, looking: Looking | Busy) -> np.ndarray:
+    """(ROUNDS, 2) wall and CPU seconds of each round's browsing."""
+    command = [sys.executable, "-m", "benchmarks.view_writer", "--write", where]
+    pipe, seconds = subprocess.PIPE, []
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{name}\n")
+        process.stdin.close()
+        try:
+            for round_, line in enumerate(process.stdout):
+                seconds.append([float(part) for part in line.split()])
+                before, after = plan.watched(round_), plan.watched(round_ + 1)
+                if after and not before:
+                    looking.begin()
+                elif before and not after:
+                    looking.end()
+        finally:
+            looking.close()
+    if len(seconds) != ROUNDS:
+        raise RuntimeError(f"the writer ended after {len(seconds)} of {ROUNDS} rounds")
+    return np.array(seconds)
+
+
+def ratios(seconds: np.ndarray, plan: Plan) -> np.ndarray:
+    """(n, 2): each watched block's mean over that of the two blocks around it."""
+    parts = seconds.reshape(-1, plan.block, 2)[:, plan.skipped :]
+    means = parts.mean(axis=1)
+    out: np.ndarray = means[1:-1:2] / ((means[:-2:2] + means[2::2]) / 2)
+    return out
+
+
+def report(found: np.ndarray, looked: list[Looking]) -> None:
+    """Medians with an interval (percentile bootstrap over blocks)."""
+    for column, what in enumerate(("wall", "cpu")):
+        sample = found[:, column]
+        interval = stats.bootstrap(
+            (sample,), np.median, method="percentile", rng=np.random.default_rng(0)
+        ).confidence_interval
+        median = np.median(sample)
+        print(
+            f"watched: {what} {median:.3f} of unwatched ({interval.low:.3f} to "
+            f"{interval.high:.3f}; {len(sample)} blocks, {sample.min():.2f} to "
+            f"{sample.max():.2f}){'' if median <= TOLD else '  ABOVE'}"
+        )
+    if not looked:
+        return
+    clicks = [click for one in looked for click in one.clicks]
+    share = sum(one.cpu for one in looked) / sum(one.wall for one in looked)
+    print(
+        f"  {len(clicks)} clicks, {1000 * statistics.median(clicks):.0f} ms each (median), "
+        f"{sum(one.events for one in looked)} events; the pages' process had {share:.0%} of a core"
+    )
 
 
 @contextmanager
@@ -185,69 +259,45 @@ def _store(kind: str, folder: Path) -> Iterator[str]:
         yield database
 
 
-def compare(where: str, pairs: int, rounds: int, indexes: Callable[[], list[Path]]) -> None:
-    """Print every turn, then the medians."""
-    writer = Writer(where, rounds)
-    turns: list[dict[str, Took]] = []
-    try:
-        alone(writer, "warm")
-        for turn in range(pairs):
-            took: dict[str, Took] = {}
-            for way in WAYS[turn % 3 :] + WAYS[: turn % 3]:
-                name = f"{way}-{turn}"
-                if way == "indexed":
-                    for part in indexes():
-                        part.unlink()
-                took[way] = (
-                    alone(writer, name)
-                    if way == "alone"
-                    else watched(writer, name, where, way == "indexed")
-                )
-            turns.append(took)
-            said = ", ".join(f"{way} {took[way].wall:.2f} ({took[way].cpu:.2f})" for way in WAYS)
-            load = os.getloadavg()[0]
-            print(f"wall (CPU) seconds: {said}; load {load:.1f}", flush=True)
-    finally:
-        writer.close()
-        if turns:  # also where it was interrupted
-            for way in WAYS[1:]:
-                _report(way, turns)
-
-
-def _report(way: str, turns: list[dict[str, Took]]) -> None:
-    mine = [turn[way] for turn in turns]
-    for what in ("wall", "cpu"):
-        ratios = sorted(getattr(turn[way], what) / getattr(turn["alone"], what) for turn in turns)
-        median = statistics.median(ratios)
-        print(
-            f"{way}: {what} {median:.3f} of alone (from {ratios[0]:.3f} to {ratios[-1]:.3f})"
-            f"{'' if median <= TOLD else '  ABOVE'}"
-        )
-    clicks, events = sum(took.clicks for took in mine), sum(took.events for took in mine)
-    waited = 1000 * statistics.median(took.waited for took in mine)
-    print(f"  {clicks} clicks, {waited:.0f} ms each (median), {events} events", end="")
-    print(f", index still being made at the end in {sum(t.still for t in mine)} of {len(mine)}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
-    parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--runs", type=int, default=4)
+    parser.add_argument("--every", type=float, default=1.0, help="seconds between clicks")
+    parser.add_argument("--indexing", action="store_true")
+    parser.add_argument("--busy", type=float, help="a share of a second")
     parser.add_argument("--write", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.write:
-        write(asked.write, asked.rounds)
+        write(asked.write)
         return
+    plan = Plan(block=8, skipped=3) if asked.indexing else Plan(block=4, skipped=1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")  # the index of a PostgreSQL
         with _store(asked.store, folder) as where:
             with Store.open(where) as store:
-                large_store.fill(store, folder, LOOKED_AT)
-            compare(where, asked.pairs, asked.rounds, lambda: list(folder.rglob("*.view*")))
+                if asked.indexing:
+                    large_store.fill(store, folder, LOOKED_AT)
+            found, looked = [], []
+            for number in range(asked.runs):
+                name = f"run-{number}"
+                if asked.busy is not None:
+                    seconds = look(where, name, plan, Busy(asked.busy))
+                else:
+                    indexes = folder if asked.indexing else None
+                    looked.append(Looking(where, name, indexes, asked.every))
+                    seconds = look(where, name, plan, looked[-1])
+                found.append(ratios(seconds, plan))
+                told = ", ".join(f"{one:.2f}" for one in found[-1][:, 0])
+                print(
+                    f"{seconds[:, 0].mean():.2f} s a round; blocks: {told}; "
+                    f"load {os.getloadavg()[0]:.1f}",
+                    flush=True,
+                )
+            report(np.concatenate(found), looked)
 
 
 if __name__ == "__main__":
