@@ -32,6 +32,7 @@ CLASSES: Mapping[str, str] = MappingProxyType(
         "simgcl": "recommenders.graph_models.simgcl:SimGCL",
         "dccf": "recommenders.graph_models.dccf:DCCF",
         "autocf": "recommenders.graph_models.autocf:AutoCF",
+        "rlmrec": "recommenders.text_models.rlmrec:RLMRec",
     }
 )
 NAMES: tuple[str, ...] = tuple(CLASSES)

@@ -83,7 +83,10 @@ def fill(known: Sequence[Setting], given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def conform(setting: Setting, value: Any) -> Any:
-    """The value in the annotated type: an int becomes a float, a list a tuple, where wanted."""
+    """The value in the annotated type: an int becomes a float, a list a tuple, where wanted.
+
+    A mapping becomes a plain dict.
+    """
     try:
         return _cast(value, setting.annotation)
     except TypeError:
@@ -105,6 +108,9 @@ def _cast(value: Any, hint: Any) -> Any:
     elif origin in (tuple, list, Sequence):
         if isinstance(value, list | tuple):
             return tuple(_cast(one, inner[0]) for one in value)
+    elif origin in (dict, Mapping):
+        if isinstance(value, Mapping):
+            return {_cast(key, inner[0]): _cast(one, inner[1]) for key, one in value.items()}
     elif hint is float:
         if type(value) in (int, float) and math.isfinite(value):
             return float(value)
@@ -137,6 +143,8 @@ def in_words(hint: Any) -> str:
         return "one of " + ", ".join(str(one) for one in inner)
     if origin in (tuple, list, Sequence):
         return f"a list (each {in_words(inner[0])})"
+    if origin in (dict, Mapping):
+        return f"a mapping ({in_words(inner[0])} to {in_words(inner[1])})"
     if hint is types.NoneType:
         return "nothing"
     return words.get(hint, "anything" if hint is Any else str(getattr(hint, "__name__", hint)))

@@ -9,6 +9,7 @@ propagation, and returns the compared vectors, so that it can add a term on them
 # of subclasses in other modules, where names as text would not resolve.
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
 
@@ -62,9 +63,7 @@ class Backbone(ABC):
 
     def xavier(self, rows: int, columns: int) -> Tensor:
         """(rows, columns) uniform within sqrt(6 / (rows + columns)) of 0."""
-        bound = np.sqrt(6.0 / (rows + columns))
-        drawn = self.rng.uniform(-bound, bound, (rows, columns)).astype(np.float32)
-        return torch.from_numpy(drawn).to(self.device)
+        return uniform(self.rng, np.sqrt(6.0 / (rows + columns)), (rows, columns), self.device)
 
     def ego(self) -> Tensor:
         """(N, d): the layer-0 vectors."""
@@ -90,6 +89,14 @@ class Backbone(ABC):
     def sides(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """The users' and the items' rows of (N, ...)."""
         return nodes[: self.n_users], nodes[self.n_users :]
+
+
+def uniform(
+    rng: np.random.Generator, bound: float, shape: tuple[int, ...], device: torch.device
+) -> Tensor:
+    """Float32 draws within ``bound`` of 0."""
+    drawn = rng.uniform(-bound, bound, shape).astype(np.float32)
+    return torch.from_numpy(drawn).to(device)
 
 
 def picked(final: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -129,7 +136,7 @@ class Training:
         """One step; returns the loss without the regulariser."""
         loss, _ = self.backbone.loss(batch, self.backbone.ego())
         trained = self.backbone.parameters
-        gradients = torch.autograd.grad(loss, trained)
+        gradients = torch.autograd.grad(loss, trained, materialize_grads=True)
         with torch.no_grad():
             self._adam.step(
                 torch.add(gradient, one, alpha=2 * self._l2)
@@ -190,9 +197,20 @@ class GraphModel(Factors):
         rng: np.random.Generator,
         progress: Progress | None = None,
     ) -> Self:
+        return self.fit_around(lambda backbone: backbone, train, valid, rng, progress)
+
+    def fit_around(
+        self,
+        around: Callable[[Backbone], Backbone],
+        train: Interactions,
+        valid: Interactions | None,
+        rng: np.random.Generator,
+        progress: Progress | None,
+    ) -> Self:
+        """As ``fit``, but what is trained is what ``around`` makes of the new backbone."""
         watch = Watch(self, train, valid)
         sampler = PairSampler(train)
-        backbone = self.backbone(train, rng, choose_device(self.device))
+        backbone = around(self.backbone(train, rng, choose_device(self.device)))
         self._meet(train)
         training = Training(
             backbone,

@@ -1,4 +1,7 @@
-"""One suite for every registered recommender: a new name in the registry is tested here."""
+"""One suite for every registered recommender: a new name in the registry is tested here.
+
+A case is a name, or a name with settings that make another method of it.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ from recommenders.interface import (
     Interactions,
     Query,
     Recommender,
+    RecommenderError,
+    TextRecommender,
 )
 from recommenders.ranking import recommend, top_k
 from tests.recommenders import worlds
@@ -24,11 +29,20 @@ from tests.recommenders import worlds
 TASTELESS = ("random", "popularity", "random-of-popular")
 """Those who know nothing of the user; everybody else must solve the checkerboard."""
 
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "rlmrec, gen": {"variant": "gen"},
+    "rlmrec over autocf": {"backbone": "autocf"},
+    "rlmrec, gen over dccf": {"variant": "gen", "backbone": "dccf"},
+}
+"""Settings of the name before the comma or space; every backbone is in test_text_models.py."""
+
+CASES = (*registry.NAMES, *VARIANTS)
+
 STRANGERS_GET_POPULARITY = tuple(
-    name for name in registry.NAMES if name not in ("random", "random-of-popular")
+    name for name in CASES if name not in ("random", "random-of-popular")
 )
 
-COLLABORATIVE = tuple(name for name in registry.NAMES if name not in TASTELESS)
+COLLABORATIVE = tuple(name for name in CASES if name not in TASTELESS)
 
 GRAPH_MODEL = {"dim": 8, "epochs": 4, "min_epochs": 1, "epochs_without_validation": 2}
 
@@ -42,8 +56,14 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
     "simgcl": GRAPH_MODEL,
     "dccf": {**GRAPH_MODEL, "intents": 4},
     "autocf": {**GRAPH_MODEL, "seeds": 2},
+    "rlmrec": {"backbone_settings": GRAPH_MODEL},
+    "rlmrec, gen": {"backbone_settings": GRAPH_MODEL},
+    "rlmrec over autocf": {"backbone_settings": {**GRAPH_MODEL, "seeds": 2}},
+    "rlmrec, gen over dccf": {"backbone_settings": {**GRAPH_MODEL, "intents": 4}},
 }
 """Settings that keep the suite fast where what is learned does not matter."""
+
+SWIFT = {"learning_rate": 0.02, "epochs_without_validation": 60}
 
 LEARNING: Mapping[str, Mapping[str, Any]] = {
     "mf": {"learning_rate": 0.02, "epochs_without_validation": 60},
@@ -60,6 +80,10 @@ LEARNING: Mapping[str, Mapping[str, Any]] = {
         "extra": 0.0,
         "ssl": 0.1,
     },
+    "rlmrec": {"backbone_settings": SWIFT},
+    "rlmrec, gen": {"backbone_settings": SWIFT},
+    "rlmrec over autocf": {"backbone_settings": {**SWIFT, "seeds": 1, "extra": 0.0, "ssl": 0.1}},
+    "rlmrec, gen over dccf": {"backbone_settings": {**SWIFT, "cl": 1e-5}},
 }
 """Settings that learn so small a data set within a second or two."""
 
@@ -67,13 +91,38 @@ TRAIN = worlds.small_world()
 ITEMS = worlds.plain_items(TRAIN.n_items)
 EVERYBODY = worlds.query(TRAIN)
 
-every_name = pytest.mark.parametrize("name", registry.NAMES)
+every_name = pytest.mark.parametrize("name", CASES)
 
 
-def fitted(name: str, train: Interactions = TRAIN, seed: int = 5) -> Recommender:
-    recommender = registry.create(name, QUICK.get(name, {}))
-    items = worlds.plain_items(train.n_items)
-    return recommender.fit(train, items, rng=np.random.default_rng(seed))
+def create(case: str, settings: Mapping[str, Any] | None = None) -> Recommender:
+    """The case's recommender; by default with its quick settings."""
+    given = QUICK.get(case, {}) if settings is None else settings
+    return registry.create(name_of(case), {**VARIANTS.get(case, {}), **given})
+
+
+def name_of(case: str) -> str:
+    return case.replace(",", " ").split()[0]
+
+
+def fit(
+    recommender: Recommender,
+    train: Interactions = TRAIN,
+    seed: int = 5,
+    valid: Interactions | None = None,
+) -> Recommender:
+    checkpoint.fit(
+        recommender,
+        train,
+        worlds.plain_items(train.n_items),
+        valid=valid,
+        rng=np.random.default_rng(seed),
+        texts=worlds.texts(train),
+    )
+    return recommender
+
+
+def fitted(case: str, train: Interactions = TRAIN, seed: int = 5) -> Recommender:
+    return fit(create(case), train, seed)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +201,7 @@ def test_scores_follow_the_history_where_declared_and_only_there(one: Recommende
         np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("name", [name for name in registry.NAMES if name != "popularity"])
+@pytest.mark.parametrize("name", [name for name in CASES if name != "popularity"])
 def test_an_empty_history_of_a_known_user(one: Recommender) -> None:
     scores = one.scores(Query(np.array([4]), worlds.histories([[]])))
     assert np.isfinite(scores).all()
@@ -164,14 +213,15 @@ def test_an_empty_history_of_a_known_user(one: Recommender) -> None:
 @every_name
 def test_batch_equals_single_in_any_order(one: Recommender) -> None:
     together = one.scores(EVERYBODY)
+    rounding = 1e-6 * max(1.0, float(np.abs(together).max()))  # a sum's, where it cancels
     lists = recommend(one, EVERYBODY, 10)
     for user in range(TRAIN.n_users):
         alone = EVERYBODY.rows(np.array([user]))
-        np.testing.assert_allclose(one.scores(alone)[0], together[user], rtol=2e-5, atol=1e-6)
+        np.testing.assert_allclose(one.scores(alone)[0], together[user], rtol=2e-5, atol=rounding)
         np.testing.assert_array_equal(recommend(one, alone, 10)[0], lists[user])
     mixed = np.array([7, 3, 3, 29, 0])
     np.testing.assert_allclose(
-        one.scores(EVERYBODY.rows(mixed)), together[mixed], rtol=2e-5, atol=1e-6
+        one.scores(EVERYBODY.rows(mixed)), together[mixed], rtol=2e-5, atol=rounding
     )
 
 
@@ -196,7 +246,7 @@ def test_what_was_seen_is_never_returned(one: Recommender) -> None:
 def test_refit_equals_a_fresh_fit(name: str) -> None:
     used = fitted(name, worlds.small_world(seed=9, n_users=21, n_items=31), seed=1)
     used.scores(worlds.query(worlds.small_world(seed=9, n_users=21, n_items=31)))
-    used.fit(TRAIN, ITEMS, rng=np.random.default_rng(5))
+    fit(used)
     np.testing.assert_array_equal(used.scores(EVERYBODY), fitted(name).scores(EVERYBODY))
 
 
@@ -216,7 +266,7 @@ def test_saved_and_loaded_scores_the_same(name: str, one: Recommender, tmp_path:
     path = tmp_path / "fit.npz"
     checkpoint.save(path, "k", one.state(), one.report)
     state, report = checkpoint.load(path, "k")
-    loaded = registry.create(name, QUICK.get(name, {})).load_state(state)
+    loaded = create(name).load_state(state)
     np.testing.assert_array_equal(loaded.scores(EVERYBODY), one.scores(EVERYBODY))
     asking = strangers([[], [0, 6]])
     np.testing.assert_array_equal(loaded.scores(asking), one.scores(asking))
@@ -226,7 +276,7 @@ def test_saved_and_loaded_scores_the_same(name: str, one: Recommender, tmp_path:
 @every_name
 def test_inputs_are_never_changed(name: str) -> None:
     train, valid = worlds.small_world(), worlds.small_world(seed=3)
-    asked = worlds.query(train)
+    asked, texts = worlds.query(train), worlds.texts(train)
     arrays = {
         "train.user": train.user,
         "train.item": train.item,
@@ -240,12 +290,16 @@ def test_inputs_are_never_changed(name: str) -> None:
         "query.users": asked.users,
         "query.histories.item": asked.histories.item,
         "query.histories.indptr": asked.histories.indptr,
+        "texts.items": texts.items,
+        "texts.users": texts.users,
     }
     before = {key: array.copy() for key, array in arrays.items()}
-    recommender = registry.create(name, QUICK.get(name, {}))
-    recommender.fit(train, ITEMS, rng=np.random.default_rng(5))
-    recommend(recommender, asked, 5, exclude=train.matrix)
-    recommender.fit(train, ITEMS, valid=valid, rng=np.random.default_rng(5))
+    recommender = create(name)
+    for seen in (None, valid):
+        checkpoint.fit(
+            recommender, train, ITEMS, valid=seen, rng=np.random.default_rng(5), texts=texts
+        )
+        recommend(recommender, asked, 5, exclude=train.matrix)
     for key, array in arrays.items():
         np.testing.assert_array_equal(array, before[key], err_msg=key)
 
@@ -254,12 +308,13 @@ def test_inputs_are_never_changed(name: str) -> None:
 def test_validation_data_never_teach(name: str) -> None:
     """With a single look at the end nothing can be chosen, so they must not matter at all."""
     schedule = {"epochs": 3, "min_epochs": 3, "eval_every": 3}
-    known = {setting.name for setting in registry.spec(name).settings}
-    settings = {**QUICK.get(name, {}), **(schedule if "epochs" in known else {})}
+    known = {setting.name for setting in registry.spec(name_of(name)).settings}
+    quick = QUICK.get(name, {})
+    settings = {**quick, **(schedule if "epochs" in known else {})}
+    if "backbone_settings" in known:
+        settings["backbone_settings"] = {**quick["backbone_settings"], **schedule}
     scores = [
-        registry.create(name, settings)
-        .fit(TRAIN, ITEMS, valid=worlds.small_world(seed), rng=np.random.default_rng(5))
-        .scores(EVERYBODY)
+        fit(create(name, settings), valid=worlds.small_world(seed)).scores(EVERYBODY)
         for seed in (1, 2)
     ]
     np.testing.assert_array_equal(scores[0], scores[1])
@@ -267,24 +322,33 @@ def test_validation_data_never_teach(name: str) -> None:
 
 @every_name
 def test_settings_hold_the_defaults_and_the_report_is_plain(name: str, one: Recommender) -> None:
-    described = registry.spec(name)
+    described = registry.spec(name_of(name))
     defaults = {setting.name: setting.default for setting in described.settings}
-    assert dict(one.settings) == {**defaults, **QUICK.get(name, {})}
+    assert dict(one.settings) == {**defaults, **VARIANTS.get(name, {}), **QUICK.get(name, {})}
     assert list(one.settings) == list(defaults)
     json.dumps(dict(one.report))
 
 
 @every_name
 def test_fit_returns_the_recommender(name: str) -> None:
-    recommender = registry.create(name, QUICK.get(name, {}))
-    assert recommender.fit(TRAIN, ITEMS, rng=np.random.default_rng(5)) is recommender
+    recommender, rng = create(name), np.random.default_rng(5)
+    given: dict[str, Any] = {"texts": worlds.texts(TRAIN)} if "text" in recommender.needs else {}
+    assert recommender.fit(TRAIN, ITEMS, rng=rng, **given) is recommender
+
+
+@every_name
+def test_who_reads_profiles_says_so_and_asks_for_them(name: str) -> None:
+    recommender = create(name)
+    assert ("text" in recommender.needs) == isinstance(recommender, TextRecommender)
+    if isinstance(recommender, TextRecommender):
+        with pytest.raises(RecommenderError, match="texts: found none"):
+            recommender.fit(TRAIN, ITEMS, rng=np.random.default_rng(5))
 
 
 @pytest.mark.parametrize("name", COLLABORATIVE)
 def test_solves_the_checkerboard(name: str) -> None:
     board = worlds.checkerboard()
-    recommender = registry.create(name, LEARNING.get(name, {}))
-    recommender.fit(board.train, board.items, rng=np.random.default_rng(11))
+    recommender = fit(create(name, LEARNING.get(name, {})), board.train, 11)
     asked = worlds.query(board.train)
     first = recommend(recommender, asked, board.held_out.shape[1], exclude=board.train.matrix)
     np.testing.assert_array_equal(np.sort(first, axis=1), board.held_out)

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommenders.interface import Histories, IntArray, Interactions, Items, Query
+from recommenders.interface import (
+    FloatArray,
+    Histories,
+    IntArray,
+    Interactions,
+    Items,
+    Query,
+    Texts,
+)
 
 
 def interactions(rows: Sequence[Sequence[int]], n_items: int) -> Interactions:
@@ -34,6 +42,25 @@ def query(train: Interactions, users: Sequence[int] | None = None) -> Query:
 def plain_items(n: int) -> Items:
     """Items of which nothing but a title is known."""
     return Items(tuple(f"Item {i}" for i in range(n)), ("",) * n, ((),) * n, (0,) * n)
+
+
+def unit_rows(vectors: FloatArray) -> FloatArray:
+    """(n, D) with rows of length 1; a row of zeros stays one."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    out = np.zeros_like(vectors)
+    np.divide(vectors, lengths, out=out, where=lengths > 0)
+    return out
+
+
+def texts(train: Interactions, width: int = 6, seed: int = 0) -> Texts:
+    """Profiles that tell the tastes: an item is a random mixture of the items it was had with.
+
+    A user is the sum of its items. Who has no interaction has no profile.
+    """
+    mixing = np.random.default_rng(seed).normal(size=(train.n_items, width)).astype(np.float32)
+    matrix = train.matrix.toarray()
+    items = unit_rows(matrix.T @ matrix @ mixing)
+    return Texts(items, unit_rows(matrix @ items))
 
 
 @dataclass(frozen=True)
