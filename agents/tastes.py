@@ -41,6 +41,10 @@ THEME_STANDS_OUT = 0.6
 """(weight - expected) / sqrt(expected + 1) from which a word is called a theme."""
 
 LABEL_LENGTH = 40
+
+NOTHING = "I have no strong preferences yet."
+"""What is said of somebody of whom nothing stands out."""
+
 _CHUNK = 1024
 
 
@@ -94,7 +98,7 @@ def _sentences(genre: _Standing, decade: _Standing, themes: list[str], n: int) -
         ("I seldom choose {}.", avoided),
     )
     said = tuple(text.format(_and(names)) for text, names in lines if names)
-    return said or ("I have no strong preferences yet.",)
+    return said or (NOTHING,)
 
 
 def _standing(

@@ -31,11 +31,12 @@ from .errors import InputError
 from .evaluation.covariates import means_of
 from .explain import ToldLedger
 from .progress import Progress
-from .scenario import Scenario, changed
+from .scenario import Scenario, TextsSpec, changed
 from .stint import Stint
 from .storage import queries
 from .storage.ledger import StoreLedger
 from .storage.store import Store
+from .texts import settle as texts
 from .world import World, build, trait_values
 
 _PACKAGES = ("numpy", "scipy", "torch", "mesa", "pandas", "sqlalchemy", "scikit-learn")
@@ -78,7 +79,8 @@ def execute(
     others = Spent() if member is None else member.spent
     kept = _recorded_tastes(replayed, world) or _tastes_of(member, store, world)
     settled = profiles.settle(world, store, progress, kept, others)
-    world, before = settled.world, others + settled.spent
+    read = texts.settle(settled.world, store, progress, closed=replayed is not None)
+    world, before = read.world, others + settled.spent
     with _opened(world, store, progress, replayed=replayed, used=before):
         run_id = store.begin_run(
             name=name or scenario.name,
@@ -86,7 +88,7 @@ def execute(
             scenario=scenario.resolved(),
             scenario_file=file,
             versions=versions(),
-            dataset=_dataset_facts(world) | settled.facts,
+            dataset=_dataset_facts(world) | settled.facts | read.facts,
             identity=identity(scenario),
             **_place(member),
         )
@@ -135,7 +137,8 @@ def resume(
         known = kept if everybody_came else _recorded_tastes(replayed, world)
         known = known or _tastes_of(member, store, world)
         settled = profiles.settle(world, store, progress, known, others)
-        world, spent = settled.world, queries.spent(store, name)
+        read = texts.settle(settled.world, store, progress, closed=replayed is not None)
+        world, spent = read.world, queries.spent(store, name)
         if scenario.agents.profiles == "chat" and kept is not None and not everybody_came:
             world = profiles.with_tastes(world, kept)
         before = others + profiles.spent_on(run.dataset) + settled.spent
@@ -216,8 +219,11 @@ def identity(scenario: Scenario) -> str:
         del chosen["grounding"]
     if not embeddings.wanted(scenario):
         del chosen["agents"]["embedding"]
-    for key in ("batch", "timeout", "attempts", "api_key_env"):
-        chosen["agents"].get("embedding", {}).pop(key, None)
+    if scenario.texts == TextsSpec():  # likewise
+        del chosen["texts"]
+    for section in (chosen["agents"], chosen.get("texts", {})):
+        for key in ("batch", "timeout", "attempts", "api_key_env"):
+            section.get("embedding", {}).pop(key, None)
     for key in _CHANGES_NO_ANSWER:
         chosen["agents"]["response"].pop(key, None)
     text = json.dumps([chosen, __version__], sort_keys=True, ensure_ascii=False)

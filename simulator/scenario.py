@@ -94,6 +94,10 @@ class EmbeddingSpec(_OpenSection):
     provider: str = "tf-idf"
 
 
+def _by_name(value: object) -> object:
+    return {"provider": value} if isinstance(value, str) else value
+
+
 class MemorySpec(_Section):
     """What a chat agent gets back from its memory, and how often it reflects (pages)."""
 
@@ -113,10 +117,16 @@ class AgentsSpec(_Section):
     memory: MemorySpec = MemorySpec()
     embedding: EmbeddingSpec = EmbeddingSpec()
 
-    @field_validator("embedding", mode="before")
-    @classmethod
-    def _by_name(cls, value: object) -> object:
-        return {"provider": value} if isinstance(value, str) else value
+    _embedding_by_name = field_validator("embedding", mode="before")(_by_name)
+
+
+class TextsSpec(_Section):
+    """Profiles of items and users for the recommenders that read them (docs/profiles.md), and
+    what turns them into vectors: as ``agents.embedding``, but one of its own."""
+
+    embedding: EmbeddingSpec = EmbeddingSpec()
+
+    _embedding_by_name = field_validator("embedding", mode="before")(_by_name)
 
 
 class SessionSpec(_Section):
@@ -198,7 +208,7 @@ class Scenario(_Section):
     ``worlds``: how often all of it is run, with the seeds ``seed``, ``seed + 1``, ...;
     ``luck``: which draw of chance the agents meet, the seed being the same. ``grounding``:
     ``held_out`` lets agents recognise what their users rated in the held-out part
-    (docs/agents.md).
+    (docs/agents.md). ``texts``: what recommenders that read profiles are given.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
@@ -206,6 +216,7 @@ class Scenario(_Section):
     dataset: DatasetSpec
     agents: AgentsSpec = AgentsSpec()
     session: SessionSpec = SessionSpec()
+    texts: TextsSpec = TextsSpec()
     arms: tuple[ArmSpec, ...] = Field(min_length=1)
     control: str = ""
     rounds: int = Field(default=1, ge=1, le=100)

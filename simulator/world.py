@@ -37,6 +37,7 @@ from .errors import InputError
 from .evaluation.simulated import METRICS, liked_rating
 from .randomness import KeyedLuck, stream
 from .scenario import ArmSpec, Scenario
+from .texts import wanted as texts
 
 IntArray = npt.NDArray[np.int64]
 
@@ -156,6 +157,7 @@ def check(scenario: Scenario, file: str) -> ResponseModel:
     _check_feedback(scenario, file)
     grounding.check(scenario, response, file)
     embeddings.check(scenario, response, file)
+    texts.check(scenario, file)
     return response
 
 
@@ -207,7 +209,7 @@ def build(scenario: Scenario, file: str) -> World:
         recommender(arm, position, file, dataset)
     catalogue = _catalogue(dataset, split)
     users = _chosen_users(scenario, file, dataset, split)
-    everybody = _rated_history(split.train)
+    everybody = rated_history(split.train)
     history = everybody.rows(users)
     population = everybody.rows(np.unique(split.train.user))
     try:
@@ -245,7 +247,7 @@ def profiles_of(world: World, tastes: tuple[tuple[str, ...], ...]) -> Profiles:
     return profile.build(
         audience.history,
         plain_catalogue(world),
-        population=_rated_history(train).rows(np.unique(train.user)),
+        population=rated_history(train).rows(np.unique(train.user)),
         given=replace(given, tastes=tastes),
     )
 
@@ -253,7 +255,7 @@ def profiles_of(world: World, tastes: tuple[tuple[str, ...], ...]) -> Profiles:
 def trait_values(world: World) -> dict[str, npt.NDArray[np.float64]]:
     """The traits' own values of everybody who could have been given an agent."""
     train = world.split.train
-    able = _rated_history(train).rows(np.unique(train.user))
+    able = rated_history(train).rows(np.unique(train.user))
     return profile.trait_values(able, plain_catalogue(world))
 
 
@@ -330,7 +332,7 @@ def _in_random_order(seed: int, split: Split) -> IntArray:
     return able[stream(seed, "population").permutation(len(able))]
 
 
-def _rated_history(train: Interactions) -> RatedHistory:
+def rated_history(train: Interactions) -> RatedHistory:
     """Ragged by user, oldest first where there are timestamps, else in the data's order."""
     keys = (train.user,) if train.timestamp is None else (train.timestamp, train.user)
     order = np.lexsort(keys)

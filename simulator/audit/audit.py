@@ -23,6 +23,7 @@ from ..scenario import Scenario
 from ..storage import queries
 from ..storage.plain import plain
 from ..storage.store import Store
+from ..texts import settle as texts
 from ..world import World, build
 from . import chance, doses, rehearsal, slots, tastes, truth
 from .control import Control, Panel
@@ -60,11 +61,13 @@ def audit(
     base = basis(scenario, file)
     world = build(base, file)
     known = world.dataset.utility is not None
-    plan = design(base, _best(world, checkpoints, progress), file, truth_known=known)
+    read = texts.settle(world, store, progress).world
+    plan = design(base, _best(read, checkpoints, progress), file, truth_known=known)
     name = _played(plan.scenario, file, store, checkpoints, progress)
     # The audience that was played; what its run embedded is known.
-    settled = embeddings.settle(build(plan.scenario, file), store, Progress(quiet=True))
-    arms = _trained(settled, checkpoints)
+    quiet = Progress(quiet=True)
+    settled = embeddings.settle(build(plan.scenario, file), store, quiet)
+    arms = _trained(texts.settle(settled, store, quiet).world, checkpoints)
     panel = Panel.of(values(log(store, name)))
     found = [
         *_against_itself(plan, panel, store, name, arms, repeats, progress),

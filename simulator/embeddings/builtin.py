@@ -9,6 +9,7 @@ from agents.embedding import embed
 from .interface import FloatArray, TextEmbedding
 
 TF_IDF = "tf-idf"
+DIMENSIONS, MOST = 64, 4096
 
 
 class TfIdf(TextEmbedding):
@@ -17,7 +18,7 @@ class TfIdf(TextEmbedding):
 
     by_text = False
 
-    def __init__(self, dimensions: int = 64) -> None:
+    def __init__(self, dimensions: int = DIMENSIONS) -> None:
         self.name = f"{TF_IDF}/{dimensions}"
         self._dimensions = dimensions
 

@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
+KEY = "agents.embedding"
+"""Where a scenario sets an embedding, unless another place is named in messages."""
+
 
 class TextEmbedding(ABC):
     """Texts in, vectors out.

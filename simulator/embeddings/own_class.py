@@ -13,11 +13,11 @@ from agents.response.endpoint import Endpoint
 
 from ..errors import InputError
 from .by_langchain import ByLangChain
+from .interface import KEY
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
-KEY = "agents.embedding.class"
 _SECRET = re.compile(
     r"(^|[_-])(key|token|secret|password|authorization)$|(api|access|auth)_?(key|token)$",
     re.IGNORECASE,
@@ -26,17 +26,25 @@ _SECRET = re.compile(
 
 class ClassEmbedding(ByLangChain):
     """``path`` "package.module:Class", made with ``settings`` as keyword arguments; ``batch``
-    texts at a time. Raises InputError for a path that is not one of an ``Embeddings``."""
+    texts at a time; ``key`` is where ``file`` sets it. Raises InputError for a path that is
+    not one of an ``Embeddings``."""
 
     def __init__(
-        self, path: str, settings: Mapping[str, Any], file: str, batch: int = 128, **more: Any
+        self,
+        path: str,
+        settings: Mapping[str, Any],
+        file: str,
+        batch: int = 128,
+        key: str = KEY,
+        **more: Any,
     ) -> None:
         self._path, self._settings, self._file = path, dict(settings), file
+        self._key = f"{key}.class"
         name = _secret(settings)
         if name is not None:
             raise InputError(
                 file,
-                key=f"agents.embedding.{name}",
+                key=f"{key}.{name}",
                 found="a setting for a secret",  # whose value is not repeated
                 allowed="none: scenarios are stored",
                 fix="let the class read its key from the environment",
@@ -44,7 +52,7 @@ class ClassEmbedding(ByLangChain):
         self._known = Endpoint(
             provider="class", name=path, base_url=None, temperature=None, api_key_env=None
         )
-        self._class = _find(path, file)
+        self._class = _find(path, file, self._key)
         text = json.dumps(self._settings, sort_keys=True, ensure_ascii=False)
         of_settings = hashlib.sha256(text.encode()).hexdigest()[:16]
         super().__init__(
@@ -66,7 +74,7 @@ class ClassEmbedding(ByLangChain):
         except Exception as error:  # noqa: BLE001 each constructor has its own
             said = self.redact(" ".join(str(error).split()))[:400]
             raise InputError(
-                self._file, key=KEY, found=f"{self._path}, which cannot be made: {said}"
+                self._file, key=self._key, found=f"{self._path}, which cannot be made: {said}"
             ) from None
         return made
 
@@ -86,20 +94,20 @@ def _secret(settings: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _find(path: str, file: str) -> Any:
+def _find(path: str, file: str, key: str) -> Any:
     from langchain_core.embeddings import Embeddings
 
     module_name, colon, class_name = path.partition(":")
     if not (colon and module_name and class_name):
-        raise InputError(file, key=KEY, found=repr(path), allowed='"package.module:Class"')
+        raise InputError(file, key=key, found=repr(path), allowed='"package.module:Class"')
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise InputError(
-            file, key=KEY, found=f"{path}, which cannot be imported: {error}"
+            file, key=key, found=f"{path}, which cannot be imported: {error}"
         ) from None
     found = getattr(module, class_name, None)
     if not (isinstance(found, type) and issubclass(found, Embeddings)):
         allowed = "a subclass of langchain_core.embeddings.Embeddings"
-        raise InputError(file, key=KEY, found=path, allowed=allowed)
+        raise InputError(file, key=key, found=path, allowed=allowed)
     return found

@@ -12,6 +12,7 @@ from agents.response.endpoint import NO_KEY, OPENAI_URL, Endpoint
 
 from ..errors import InputError
 from .by_langchain import ByLangChain
+from .interface import KEY
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
 
 HUGGINGFACE = "huggingface"
 ALIASES = {"sentence-transformers": HUGGINGFACE}
-KEY = "agents.embedding"
 
 
 class ProviderSettings(BaseModel):
-    """Settings of ``agents.embedding`` beside ``provider``; docs/agents.md says what they do."""
+    """Settings of an embedding beside ``provider``; docs/agents.md says what they do."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -37,10 +37,12 @@ class ProviderSettings(BaseModel):
 
 
 class ProviderEmbedding(ByLangChain):
-    """Made by ``langchain.embeddings.init_embeddings``."""
+    """Made by ``langchain.embeddings.init_embeddings``; ``key`` is where ``file`` sets it."""
 
-    def __init__(self, provider: str, settings: ProviderSettings, file: str, **more: Any) -> None:
-        self._file, self._settings = file, settings
+    def __init__(
+        self, provider: str, settings: ProviderSettings, file: str, key: str = KEY, **more: Any
+    ) -> None:
+        self._file, self._key, self._settings = file, key, settings
         provider = ALIASES.get(provider, provider)
         try:
             self._endpoint = Endpoint(
@@ -94,13 +96,15 @@ class ProviderEmbedding(ByLangChain):
         except ImportError as error:
             raise InputError(
                 self._file,
-                key=f"{KEY}.provider",
+                key=f"{self._key}.provider",
                 found=f"{self._endpoint.provider}, whose package is not installed",
                 fix=self._install(str(error)),
             ) from None
         except Exception as error:  # noqa: BLE001 each provider's constructor has its own
             said = self.redact(" ".join(str(error).split()))[:400]
-            raise InputError(self._file, key=KEY, found=f"what cannot be set up: {said}") from None
+            raise InputError(
+                self._file, key=self._key, found=f"what cannot be set up: {said}"
+            ) from None
         return made
 
     def _install(self, said: str) -> str:
@@ -139,7 +143,7 @@ class ProviderEmbedding(ByLangChain):
         }
 
     def _refused(self, error: AgentError) -> InputError:
-        return InputError(f"{self._file}: {KEY}: {str(error).removeprefix('chat: ')}")
+        return InputError(f"{self._file}: {self._key}: {str(error).removeprefix('chat: ')}")
 
 
 class _Ordered:
