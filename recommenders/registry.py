@@ -33,6 +33,7 @@ CLASSES: Mapping[str, str] = MappingProxyType(
         "dccf": "recommenders.graph_models.dccf:DCCF",
         "autocf": "recommenders.graph_models.autocf:AutoCF",
         "rlmrec": "recommenders.text_models.rlmrec:RLMRec",
+        "semantic": "recommenders.text_models.semantic:Semantic",
     }
 )
 NAMES: tuple[str, ...] = tuple(CLASSES)

@@ -18,6 +18,7 @@ from recommenders.text_models.alignment import Con, Gen, Projection
 from recommenders.text_models.profiles import Profiles, shuffled
 from recommenders.text_models.published import PUBLISHED
 from recommenders.text_models.rlmrec import BACKBONES, RLMRec
+from recommenders.text_models.semantic import Semantic
 from tests.recommenders import worlds
 
 CPU = torch.device("cpu")
@@ -427,6 +428,22 @@ def test_a_wrong_setting_is_named(settings: dict[str, Any], said: str) -> None:
     assert str(caught.value).startswith("recommender rlmrec: ")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# --- profiles alone -------------------------------------------------------------------
+
+
+def test_semantic_is_the_cosine_of_profiles_and_popularity_for_those_without() -> None:
+    """User 1 has a training item but no profile, user 2 a profile but no training item."""
+    train = worlds.interactions([[0, 1], [1], []], 3)
+    items = np.array([[1, 0], [0.6, 0.8], [0, 0]], dtype=np.float32)
+    users = np.array([[0, 1], [0, 0], [1, 0]], dtype=np.float32)
+    model = Semantic().fit(
+        train, worlds.plain_items(3), rng=np.random.default_rng(0), texts=Texts(items, users)
+    )
+    expected = np.array([[0, 0.8, 0], [1, 2, 0], [1, 2, 0]], dtype=np.float32)
+    np.testing.assert_allclose(model.scores(worlds.query(train)), expected, rtol=1e-6)
+    assert model.report == {"with_profile": {"users": 2, "items": 2}}
 
 
 def test_texts_of_another_world_are_refused() -> None:
