@@ -5,13 +5,13 @@
 
 A long simulation (5,000 behavioural agents, popularity, 96 rounds) is looked at in turns: for
 some of its rounds the run's page is open, its stream of events is read and somebody clicks
-through the run's pages, ``--every`` so many seconds one; for as many the viewer idles. A round
-in which that changes is left out. The time that agents browse in a watched block of rounds is
+through the run's pages, ``--every`` so many seconds one; for as many the viewer idles. A round in
+which that changes is left out. The time that agents browse in a watched block of rounds is
 compared with that of the unwatched blocks before and after it, as the machine's own pace drifts
 by far more than a look costs. With ``--indexing`` a viewer that is new to the store begins with
-every watched block, and reads a finished run of 20,000 agents into its index meanwhile. ``--busy`` is
-the control: instead of a viewer a process computes for that share of each second, and has
-nothing to do with the store: what any other work on the machine costs the simulation.
+every watched block, and reads a finished run of 20,000 agents into its index meanwhile.
+``--busy`` is the control: instead of a viewer a process computes for that share of each second,
+and has nothing to do with the store: what any other work on the machine costs the simulation.
 """
 
 from __future__ import annotations
