@@ -33,7 +33,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ROOT / ".recbole-venv" / "bin" / "python"
-MODELS = {"mf": "BPR", "multvae": "MultiVAE", "lightgcn": "LightGCN"}
+MODELS = {"mf": "BPR", "multvae": "MultiVAE", "lightgcn": "LightGCN", "sgl": "SGL"}
 PARTS = ("train", "valid", "test")
 EPOCHS_TIMED = 4
 CUTOFF = 20
