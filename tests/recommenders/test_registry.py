@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pytest
@@ -35,10 +36,11 @@ class Outsider(Popularity):
         several: Sequence[int] = (1,),
         mixed: int | float = 1,
         label: str = "x",
+        shares: Mapping[str, float] | None = None,
         free: Any = None,
     ) -> None:
         require(0 <= share <= 1, "share", share, "0 to 1")
-        self.kept = (must, share, deep, mode, maybe, several, mixed, label, free)
+        self.kept = (must, share, deep, mode, maybe, several, mixed, label, shares, free)
 
 
 class Unfinished(Recommender):
@@ -67,7 +69,8 @@ def test_every_name_has_a_class_a_line_and_its_settings() -> None:
 
 
 def test_settings_are_filled_in_converted_and_passed_on() -> None:
-    made = create(share=1, several=[3, 4], maybe=None, mode=3, mixed=2)
+    shares = MappingProxyType({"a": 1})
+    made = create(share=1, several=[3, 4], maybe=None, mode=3, mixed=2, shares=shares)
     assert isinstance(made, Outsider)
     assert dict(made.settings) == {
         "must": 1,
@@ -78,11 +81,13 @@ def test_settings_are_filled_in_converted_and_passed_on() -> None:
         "several": (3, 4),
         "mixed": 2,
         "label": "x",
+        "shares": {"a": 1.0},
         "free": None,
     }
     assert tuple(made.settings.values()) == made.kept
     assert type(made.settings["share"]) is float
     assert type(made.settings["mixed"]) is int
+    assert type(made.settings["shares"]) is dict
 
 
 @pytest.mark.parametrize(
@@ -103,6 +108,9 @@ def test_settings_are_filled_in_converted_and_passed_on() -> None:
         ({"several": [1, True]}, "several: found [1, True]; allowed: a list"),
         ({"several": "12"}, "several: found '12'; allowed: a list"),
         ({"label": 7}, "label: found 7; allowed: text"),
+        ({"shares": ["a"]}, "shares: found ['a']; allowed: a mapping (text to a number), or no"),
+        ({"shares": {1: 1}}, "shares: found {1: 1}; allowed: a mapping (text to a number)"),
+        ({"shares": {"a": "b"}}, "shares: found {'a': 'b'}; allowed: a mapping"),
         ({"shar": 1}, "shar: found an unknown setting; allowed: must, share, deep"),
         ({"shar": 1}, "did you mean 'share'?"),
     ],
