@@ -7,9 +7,13 @@ was played with, so that a resumed one goes on with the same.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from agents.interface import AgentError, BudgetReached, Caps, Services, Spent
 from agents.response import profiling
@@ -20,6 +24,8 @@ from .progress import Progress
 from .storage.profile_ledger import ProfileLedger
 from .storage.store import Store
 from .world import World, plain_catalogue, profiles_of
+
+IntArray = npt.NDArray[np.int64]
 
 Tastes = Sequence[Sequence[str] | None]
 """By audience row; None where there are none but the derived ones."""
@@ -65,37 +71,52 @@ def write(world: World, store: Store, progress: Progress, used: Spent | None = N
     asking was stopped: what is written by then is kept, and is not asked again.
     """
     chat, started = _chat(world), time.monotonic()
-    budget, audience = world.scenario.budget, world.audience
-    caps = Caps(budget.usd, budget.tokens, budget.minutes)
-    services = Services(ProfileLedger(store, audience.agent), caps, used or Spent())
-    again = "what is written is kept: the same command goes on"
-    try:
-        with progress.task("profiles", len(audience)) as task:
-            written = profiling.write(
-                chat,
-                audience,
-                plain_catalogue(world),
-                services,
-                lambda done: task.update(f"{done} of {len(audience)} asked", done),
-            )
-    except BudgetReached as error:
-        raise BudgetError(f"{world.file}: profiles: stopped: {error} ({again})") from None
-    except AgentError as error:
-        raise AuditionError(f"{world.file}: profiles: {error} ({again})") from None
+    audience = world.audience
+    services = lent(world, store, audience.agent, used)
+    with stopped(world.file, "profiles"), progress.task("profiles", len(audience)) as task:
+        written = profiling.write(
+            chat,
+            audience,
+            plain_catalogue(world),
+            services,
+            lambda done: task.update(f"{done} of {len(audience)} asked", done),
+        )
     usage, failures = written.usage, written.failures
     derived = sum(failures.values())
     line = f"profiles: {len(audience) - derived} written ({usage.cached} known), "
-    line += f"{derived} derived{_because(failures)}; {usage.tokens:,} tokens"
+    line += f"{derived} derived{because(failures)}; {usage.tokens:,} tokens"
     line += "" if usage.usd is None else f", {usage.usd:.4f} USD"
     spent = Spent(usage.usd or 0.0, usage.tokens, time.monotonic() - started)
     facts = _facts(len(audience), derived, failures, spent)
-    return Result(with_tastes(world, written.tastes), line, facts, spent)
+    return Result(with_tastes(world, written.value), line, facts, spent)
+
+
+def lent(world: World, store: Store, number: IntArray, used: Spent | None) -> Services:
+    """For questions about agents, users or items of these numbers, under the scenario's caps."""
+    budget = world.scenario.budget
+    caps = Caps(budget.usd, budget.tokens, budget.minutes)
+    return Services(ProfileLedger(store, number), caps, used or Spent())
+
+
+@contextmanager
+def stopped(file: str, what: str) -> Iterator[None]:
+    """What stops asking as BudgetError or AuditionError: what is written by then is kept."""
+    again = "what is written is kept: the same command goes on"
+    try:
+        yield
+    except BudgetReached as error:
+        raise BudgetError(f"{file}: {what}: stopped: {error} ({again})") from None
+    except AgentError as error:
+        raise AuditionError(f"{file}: {what}: {error} ({again})") from None
 
 
 def spent_on(dataset: Mapping[str, Any]) -> Spent:
-    """What the profiles of a run took, from the run's facts."""
-    facts = dataset.get("profiles") or {}
-    return Spent(facts.get("usd", 0.0), facts.get("tokens", 0), facts.get("seconds", 0.0))
+    """What the profiles of a run took, of agents and for recommenders, from the run's facts."""
+    used = Spent()
+    for name in ("profiles", "texts"):
+        facts = dataset.get(name) or {}
+        used += Spent(facts.get("usd", 0.0), facts.get("tokens", 0), facts.get("seconds", 0.0))
+    return used
 
 
 def _facts(n: int, derived: int, failures: Mapping[str, int], spent: Spent) -> dict[str, Any]:
@@ -128,6 +149,7 @@ def _chat(world: World) -> Chat:
     )
 
 
-def _because(failures: Mapping[str, int]) -> str:
+def because(failures: Mapping[str, int]) -> str:
+    """Outcomes and how many there were of each, in brackets."""
     told = ", ".join(f"{outcome} {n}" for outcome, n in sorted(failures.items()))
     return f" ({told})" if told else ""

@@ -23,8 +23,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agents.interface import Call
 
 from .errors import InputError
-from .storage import queries
+from .storage import queries, run_texts
 from .storage.plain import to_json
+from .storage.run_texts import Written
 from .storage.store import Store
 
 FORMAT = "audition.recording/1"
@@ -41,7 +42,7 @@ class _Strict(BaseModel):
 
 class _Head(_Strict):
     """``calls`` lines follow; ``identity`` is what a resume compares, "" if unknown;
-    ``tastes`` by agent where a model wrote them."""
+    ``tastes`` by agent, and ``texts`` of items and users, where a model wrote them."""
 
     format: Literal["audition.recording/1"]
     run: str
@@ -53,6 +54,7 @@ class _Head(_Strict):
     arms: tuple[str, ...]
     calls: Whole
     tastes: dict[str, tuple[str, ...]] = {}
+    texts: dict[Literal["item", "user"], dict[int, str]] = {}
 
 
 class _Line(_Strict):
@@ -92,6 +94,8 @@ class Recording:
     calls: Mapping[tuple[str, int], Mapping[int, list[Call]]]
     tastes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By agent, where a model wrote them."""
+    texts: Written = field(default_factory=dict)
+    """What recommenders read of a model's words, by item and user."""
 
     def for_arm(self, name: str, round_: int) -> Mapping[int, list[Call]]:
         """The calls of an arm's sessions of a round by agent, in order; their ``row`` is -1.
@@ -121,6 +125,8 @@ def record(store: Store, run_name: str | None, file: str | Path) -> int:
     if run.scenario.get("agents", {}).get("profiles") == "chat":
         people = queries.agents(store, run.name)
         head["tastes"] = {str(a): list(t) for a, t in zip(people.agent, people.tastes, strict=True)}
+    if written := run_texts.kept(store, run.id):
+        head["texts"] = written
     try:
         with _beside(path) as out:
             out.write(f"{to_json(head)}\n".encode())
@@ -186,7 +192,7 @@ def read(file: str | Path) -> Recording:
     for of_agent in calls.values():
         for listed in of_agent.values():
             listed.sort(key=lambda call: (call.page, call.kind, call.attempt))
-    names = ("run", "seed", "identity", "scenario", "arms", "tastes")
+    names = ("run", "seed", "identity", "scenario", "arms", "tastes", "texts")
     kept = {name: getattr(head, name) for name in names}
     return Recording(file=str(file), calls=calls, **kept)
 

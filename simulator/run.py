@@ -8,7 +8,7 @@ import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from .explain import ToldLedger
 from .progress import Progress
 from .scenario import Scenario, TextsSpec, changed
 from .stint import Stint
-from .storage import queries
+from .storage import queries, run_texts
 from .storage.ledger import StoreLedger
 from .storage.store import Store
 from .texts import settle as texts
@@ -47,7 +47,8 @@ IntArray = npt.NDArray[np.int64]
 @dataclass(frozen=True)
 class Member:
     """Which family a run belongs to, and where it stands in it; ``spent`` is what the other
-    members used of the budget, ``tastes_of`` the run whose audience is the same one."""
+    members used of the budget, ``tastes_of`` the run whose audience is the same one, and whose
+    recommenders read the same."""
 
     family: str
     world: int
@@ -65,9 +66,11 @@ def execute(
     checkpoints: Path,
     progress: Progress,
     member: Member | None = None,
+    read: texts.Settled | None = None,
 ) -> str:
     """Run a scenario of one world and one replicate into the store; returns the run's name.
-    The run's row always ends with a status: finished, failed, interrupted, or budget."""
+    The run's row always ends with a status: finished, failed, interrupted, or budget. ``read``:
+    what its recommenders read, where that was settled before."""
     if scenario.worlds > 1 or scenario.agents.replicates > 1:
         raise ValueError("several worlds or replicates are played by simulator.family.play")
     replayed = _recording(scenario)
@@ -77,10 +80,14 @@ def execute(
     progress.say(_audience_line(world))
     world = embeddings.settle(world, store, progress, closed=replayed is not None)
     others = Spent() if member is None else member.spent
+    if read is None:
+        known = _known_texts(replayed, member, store)
+        closed = replayed is not None
+        read = texts.settle(world, store, progress, kept=known, used=others, closed=closed)
+    world, before = replace(world, texts=read.world.texts), others + read.spent
     kept = _recorded_tastes(replayed, world) or _tastes_of(member, store, world)
-    settled = profiles.settle(world, store, progress, kept, others)
-    read = texts.settle(settled.world, store, progress, closed=replayed is not None)
-    world, before = read.world, others + settled.spent
+    settled = profiles.settle(world, store, progress, kept, before)
+    world, before = settled.world, before + settled.spent
     with _opened(world, store, progress, replayed=replayed, used=before):
         run_id = store.begin_run(
             name=name or scenario.name,
@@ -90,6 +97,7 @@ def execute(
             versions=versions(),
             dataset=_dataset_facts(world) | settled.facts | read.facts,
             identity=identity(scenario),
+            texts=read.written,
             **_place(member),
         )
         with store.lock_run(store.run_name(run_id)):
@@ -132,13 +140,16 @@ def resume(
         progress.say(f"resuming {name}: {_audience_line(world)}")
         world = embeddings.settle(world, store, progress, closed=replayed is not None)
         others = Spent() if member is None else member.spent
+        # Also where nobody could be written about: asked anew, what is trained would not fit.
+        there = run_texts.kept(store, run.id)
+        closed = replayed is not None
+        world = texts.settle(world, store, progress, kept=there, closed=closed).world
         kept = _kept_tastes(store, name, world)
         everybody_came = kept is not None and None not in kept
         known = kept if everybody_came else _recorded_tastes(replayed, world)
         known = known or _tastes_of(member, store, world)
         settled = profiles.settle(world, store, progress, known, others)
-        read = texts.settle(settled.world, store, progress, closed=replayed is not None)
-        world, spent = read.world, queries.spent(store, name)
+        world, spent = settled.world, queries.spent(store, name)
         if scenario.agents.profiles == "chat" and kept is not None and not everybody_came:
             world = profiles.with_tastes(world, kept)
         before = others + profiles.spent_on(run.dataset) + settled.spent
@@ -204,6 +215,18 @@ def _tastes_of(member: Member | None, store: Store, world: World) -> profiles.Ta
     return _kept_tastes(store, member.tastes_of, world)
 
 
+def _known_texts(
+    replayed: recording.Recording | None, member: Member | None, store: Store
+) -> run_texts.Written | None:
+    """What recommenders read of a model's words: as recorded, or as in the run of the same
+    world; None where it has to be written."""
+    if replayed is not None:
+        return replayed.texts
+    if member is None or member.tastes_of is None:
+        return None
+    return run_texts.kept(store, queries.run(store, member.tastes_of).id)
+
+
 def _place(member: Member | None) -> dict[str, Any]:
     if member is None:
         return {}
@@ -226,6 +249,7 @@ def identity(scenario: Scenario) -> str:
             section.get("embedding", {}).pop(key, None)
     for key in _CHANGES_NO_ANSWER:
         chosen["agents"]["response"].pop(key, None)
+        ((chosen.get("texts") or {}).get("chat") or {}).pop(key, None)
     text = json.dumps([chosen, __version__], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -289,10 +313,13 @@ def _recording(scenario: Scenario) -> recording.Recording | None:
 
 def _untold(resolved: Mapping[str, Any]) -> dict[str, int | str]:
     """What no prompt tells, or not every one, by the key that sets it: which draw of chance, the
-    scenario's and each arm's, and whether agents recognise held-out items."""
+    scenario's and each arm's, whether agents recognise held-out items, and who wrote what
+    recommenders read."""
     of_arms = {f"arms.{arm['name']}.luck": arm.get("luck", 0) for arm in resolved.get("arms", ())}
     grounded = resolved.get("grounding") or "none"
-    return {"luck": resolved.get("luck", 0), "grounding": grounded, **of_arms}
+    wrote = resolved.get("texts") or {}
+    written = {f"texts.{name}": wrote.get(name, "data") for name in ("items", "users")}
+    return {"luck": resolved.get("luck", 0), "grounding": grounded, **written, **of_arms}
 
 
 @contextmanager

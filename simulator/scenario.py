@@ -87,6 +87,10 @@ class ResponseSpec(_OpenSection):
     model: str = "behavioural"
 
 
+class ChatSpec(_OpenSection):
+    """A chat model; all keys are its settings (docs/chat.md)."""
+
+
 class EmbeddingSpec(_OpenSection):
     """What turns items' texts into vectors: ``tf-idf``, built in, or a ``provider`` of LangChain
     or a ``class``, with their settings as further keys (docs/agents.md)."""
@@ -121,9 +125,15 @@ class AgentsSpec(_Section):
 
 
 class TextsSpec(_Section):
-    """Profiles of items and users for the recommenders that read them (docs/profiles.md), and
-    what turns them into vectors: as ``agents.embedding``, but one of its own."""
+    """Profiles of items and users for the recommenders that read them (docs/profiles.md):
+    from the ``data``, or written by a chat model, the one in ``chat`` (the settings of
+    ``agents.response`` without ``model``) or else the agents'. ``sample``: of how many items, drawn
+    at random, a user's is written. ``embedding``: as ``agents.embedding``, but one of its own."""
 
+    items: Literal["data", "chat"] = "data"
+    users: Literal["data", "chat"] = "data"
+    chat: ChatSpec | None = None
+    sample: int = Field(default=6, ge=1, le=100)
     embedding: EmbeddingSpec = EmbeddingSpec()
 
     _embedding_by_name = field_validator("embedding", mode="before")(_by_name)

@@ -109,14 +109,14 @@ def response_model(scenario: Scenario, file: str) -> ResponseModel:
     if spec.model == "chat":
         settings = {**scenario.agents.memory.model_dump(), **settings}
         if settings.get("provider") == "scripted":
-            settings["name"] = _beside(file, str(settings.get("name", "")))
+            settings["name"] = beside(file, str(settings.get("name", "")))
     try:
         return agents_registry.create(spec.model, settings)
     except AgentError as error:
         raise InputError(f"{file}: agents.response: {error}") from None
 
 
-def _beside(file: str, name: str) -> str:
+def beside(file: str, name: str) -> str:
     """A script's file: beside the scenario, if one stands there, else as it is named."""
     there = Path(file).parent / name
     return str(there) if name.endswith(".jsonl") and there.is_file() else name
@@ -157,7 +157,7 @@ def check(scenario: Scenario, file: str) -> ResponseModel:
     _check_feedback(scenario, file)
     grounding.check(scenario, response, file)
     embeddings.check(scenario, response, file)
-    texts.check(scenario, file)
+    texts.check(scenario, response, file)
     return response
 
 

@@ -6,21 +6,19 @@ about keeps the derived tastes; the outcome says so.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
-from ..interface import OK, Audience, Catalogue, Services, Usage
+from ..interface import Audience, Catalogue, Services
 from . import prompting
+from .asking import Replies, ask_all
 from .chat import Chat
 from .question import Question
 from .schema import Strict, reader, reply_schema
-from .scripted import Portrait
-from .visit import NOWHERE
+from .scripted import Portrait, Script
 
 RATED = 30
 """Items a model is shown of a history, the newest ones."""
@@ -38,24 +36,9 @@ class TastesReply(Strict):
     tastes: tuple[Sentence, ...] = Field(min_length=1, max_length=SENTENCES, strict=False)
 
 
-@dataclass(frozen=True, eq=False)
-class Written:
-    """Tastes of N agents, None where there are none that can be used; the outcomes; and
-    what it took."""
-
-    tastes: tuple[tuple[str, ...] | None, ...]
-    outcome: tuple[str, ...]
-    usage: Usage
-
-    @property
-    def failures(self) -> Counter[str]:
-        """How many ended in each outcome that is not ok."""
-        return Counter(outcome for outcome in self.outcome if outcome != OK)
-
-
 def question(
     chat: Chat, audience: Audience, catalogue: Catalogue, row: int
-) -> Question[TastesReply]:
+) -> Question[tuple[str, ...]]:
     """What is asked about one user."""
     history = audience.history
     mine = slice(int(history.indptr[row]), int(history.indptr[row + 1]))
@@ -66,7 +49,7 @@ def question(
     ]
     scale = None if np.isnan(rating).all() else prompting.numbers(catalogue.rating_scale)
     text = prompting.render("profile.j2", lines=lines, scale=scale)
-    script = chat.script
+    script, read = chat.script, reader(TastesReply)
     return Question(
         row=row,
         agent=int(audience.agent[row]),
@@ -74,10 +57,16 @@ def question(
         kind=KIND,
         messages=({"role": "user", "content": text},),
         schema=reply_schema(TastesReply),
-        read=reader(TastesReply),
+        read=lambda text: _kept(read(text).tastes),
         max_tokens=chat.max_tokens or MAX_TOKENS,
-        beside=None if script is None else Portrait(script, audience.profiles.tastes[row]),
+        beside=None if script is None else portrait(script, audience.profiles.tastes[row]),
     )
+
+
+def portrait(script: Script, tastes: Sequence[str]) -> Portrait:
+    """What a script knows of a user: what it would say itself, the derived tastes."""
+    known = tuple(tastes[:SENTENCES]) or ("I have no strong tastes.",)
+    return Portrait(script, {"tastes": known})
 
 
 def write(
@@ -86,33 +75,15 @@ def write(
     catalogue: Catalogue,
     services: Services,
     on_done: Callable[[int], None],
-) -> Written:
-    """Ask about every agent of the audience; ``on_done`` hears how many are done. Opens and
-    closes the model. Raises AgentError as asking does; what was answered by then is kept."""
-    n = len(audience)
-    tastes: list[tuple[str, ...] | None] = [None] * n
-    outcome = [""] * n
-    chat.open(services)
-    try:
-        opened = chat.opened
-
-        async def ask(row: int) -> None:
-            reply = await opened.gateway.ask(NOWHERE, question(chat, audience, catalogue, row))
-            outcome[row] = reply.outcome
-            if reply.value is not None:
-                tastes[row] = _kept(reply.value.tastes)
-
-        for row in range(n):
-            opened.play(lambda row=row: ask(row))  # type: ignore[misc]
-        while not opened.stage.wait_idle(0.2):
-            on_done(sum(map(bool, outcome)))
-        if opened.failure is not None:
-            raise opened.failure
-        on_done(n)
-        return Written(tuple(tastes), tuple(outcome), chat.usage())
-    finally:
-        chat.drain()
-        chat.close()
+) -> Replies[tuple[str, ...]]:
+    """The tastes of every agent of the audience, as :func:`.asking.ask_all`."""
+    return ask_all(
+        chat,
+        len(audience),
+        lambda row: question(chat, audience, catalogue, row),
+        services,
+        on_done,
+    )
 
 
 def _rated(catalogue: Catalogue, item: int, rating: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,10 +83,11 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Portrait:
-    """What a script knows of a user whose tastes are to be written: the derived ones."""
+    """What a script knows of somebody, or something, whose profile is to be written: what it
+    would be without a model, as the reply that says so."""
 
     script: Script
-    tastes: tuple[str, ...]
+    reply: Mapping[str, Any]
 
     def address(self, question: Question[Any]) -> str:
         return self.script.address(question)

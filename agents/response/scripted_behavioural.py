@@ -50,7 +50,7 @@ class BehaviouralScript(Script):
 
     def address(self, question: Question[Any]) -> str:
         if isinstance(question.beside, Portrait):
-            return _tastes(question.beside)
+            return _told(question.beside)
         scene = _scene(question)
         shown = [(number, line.tolist()) for number, line in scene.shown.get(question.row, [])]
         content = [self._play(scene).digest, question.agent, shown]
@@ -58,7 +58,7 @@ class BehaviouralScript(Script):
 
     def line(self, question: Question[Any], messages: tuple[Message, ...]) -> Line:
         if isinstance(question.beside, Portrait):
-            return Line(_tastes(question.beside))
+            return Line(_told(question.beside))
         scene = _scene(question)
         played = self._play(scene)
         answers = self._caught_up(scene, played, question.row)
@@ -100,9 +100,8 @@ def _scene(question: Question[Any]) -> Scene:
     raise AgentError(f"chat: behavioural: nothing is known beside the prompt of {asked(question)}")
 
 
-def _tastes(portrait: Portrait) -> str:
-    known = portrait.tastes[:5] or ("I have no strong tastes.",)
-    return json.dumps({"tastes": known}, ensure_ascii=False)
+def _told(portrait: Portrait) -> str:
+    return json.dumps(portrait.reply, ensure_ascii=False)
 
 
 def _digest(scene: Scene, model: Behavioural) -> str:

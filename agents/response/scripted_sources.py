@@ -20,6 +20,8 @@ from .question import Message, Question
 from .schema import Strict
 from .scripted import SOURCES, Line, Script, asked
 
+Kind = Literal["page", "exit", "interview", "reflection", "profile", "item_profile", "user_profile"]
+
 
 class _FaultEntry(Strict):
     status: Annotated[int, Field(ge=100, le=599)] | None = None
@@ -43,7 +45,7 @@ class _Entry(Strict):
 
     agent: int | None = None
     page: int | None = None
-    kind: Literal["page", "exit", "interview", "reflection", "profile"] | None = None
+    kind: Kind | None = None
     reply: str | dict[str, Any] | None = None
     finish: str = "stop"
     refusal: str | None = None

@@ -20,7 +20,7 @@ from ..evaluation.study import log
 from ..progress import Progress
 from ..run import execute, identity, resume
 from ..scenario import Scenario
-from ..storage import queries
+from ..storage import queries, run_texts
 from ..storage.plain import plain
 from ..storage.store import Store
 from ..texts import settle as texts
@@ -61,13 +61,14 @@ def audit(
     base = basis(scenario, file)
     world = build(base, file)
     known = world.dataset.utility is not None
-    read = texts.settle(world, store, progress).world
-    plan = design(base, _best(read, checkpoints, progress), file, truth_known=known)
-    name = _played(plan.scenario, file, store, checkpoints, progress)
+    read = texts.settle(world, store, progress)
+    plan = design(base, _best(read.world, checkpoints, progress), file, truth_known=known)
+    name = _played(plan.scenario, file, store, checkpoints, progress, read)
     # The audience that was played; what its run embedded is known.
     quiet = Progress(quiet=True)
     settled = embeddings.settle(build(plan.scenario, file), store, quiet)
-    arms = _trained(texts.settle(settled, store, quiet).world, checkpoints)
+    there = run_texts.kept(store, queries.run(store, name).id)
+    arms = _trained(texts.settle(settled, store, quiet, kept=there).world, checkpoints)
     panel = Panel.of(values(log(store, name)))
     found = [
         *_against_itself(plan, panel, store, name, arms, repeats, progress),
@@ -96,13 +97,16 @@ def _played(
     store: Store,
     checkpoints: Path,
     progress: Progress,
+    read: texts.Settled,
 ) -> str:
     """The audit's run: one of this very audit that is there goes on, if it was stopped, and
     is read again, if it was finished."""
     there = _begun(store, scenario)
     if there is not None:
         return resume(there, store, scenario=scenario, checkpoints=checkpoints, progress=progress)
-    return execute(scenario, file, store, name=None, checkpoints=checkpoints, progress=progress)
+    return execute(
+        scenario, file, store, name=None, checkpoints=checkpoints, progress=progress, read=read
+    )
 
 
 def _begun(store: Store, scenario: Scenario) -> str | None:

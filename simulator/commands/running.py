@@ -118,17 +118,23 @@ def profiles(
     agents: AgentsOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Let the scenario's chat model write its users' tastes; runs then use them."""
+    """Let a chat model write what the scenario asks for, its users' tastes or what its
+    recommenders read; runs then use it."""
     from .. import profiles as writer
     from ..progress import Progress
     from ..scenario import load
+    from ..texts import ahead
     from ..world import build
 
     chosen = load(scenario, with_agents(overrides, agents))
     find_own_code(scenario)
     world = build(chosen, str(scenario))
+    texts = ahead.asked(world)
     with open_store(store) as opened:
-        typer.echo(writer.write(world, opened, Progress()).line)
+        spent = ahead.write(world, opened, Progress(), typer.echo) if texts else None
+        if texts and chosen.agents.profiles != "chat":
+            return
+        typer.echo(writer.write(world, opened, Progress(), spent).line)
     if chosen.agents.profiles != "chat":
         typer.echo("a run uses them with agents.profiles: chat")
 

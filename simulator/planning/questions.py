@@ -23,7 +23,7 @@ from agents.response.prices import FIX, Price, Usage
 from agents.response.question import Question, Reply
 from agents.response.recognised import Recognised
 from agents.response.schema import Schema
-from agents.response.scripted import Portrait, Scene
+from agents.response.scripted import Scene
 from agents.response.scripted_behavioural import BehaviouralScript
 from agents.response.session import Person, SessionProtocol
 from agents.response.tokens import estimate, estimate_prompt, upper_bound
@@ -158,7 +158,7 @@ def measure_profiles(
     catalogue, tastes = plain_catalogue(world), world.audience.profiles.tastes
     for row in rows.tolist():
         question = profiling.question(chat, world.audience, catalogue, row)
-        known = replace(question, beside=Portrait(script, tastes[row]))
+        known = replace(question, beside=profiling.portrait(script, tastes[row]))
         text = script.line(known, question.messages).text
         asked.append(_weighed(question, text, schema_sent=schema_sent))
     return asked

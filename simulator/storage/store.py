@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -22,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from agents.interface import Answers, Call, Interviews, MemoryEntry, Place
 
 from ..errors import AuditionError
-from . import bulk, families, tables
+from . import bulk, families, run_texts, tables
 from .connect import WRITES, connect, first_line, parse
 from .locks import locked
 from .migrations import HEAD
@@ -99,6 +100,7 @@ class Store:
         family: str | None = None,
         world: int = 1,
         replicate: int = 1,
+        texts: run_texts.Written = MappingProxyType({}),
     ) -> int:
         """A new run, ``running``; a name that is taken, by a run or a family, gets the suffix
         -2, -3, ... A member of a ``family`` has its name from the family: InputError where
@@ -106,7 +108,8 @@ class Store:
 
         ``scenario`` is the resolved one; ``dataset`` holds at least name, users, items,
         interactions and ``rating_scale`` [lowest, highest]; ``identity`` stands for all
-        that must be the same when the run is resumed.
+        that must be the same when the run is resumed; ``texts`` are profiles that a model wrote
+        for its recommenders.
         """
         with self.transaction() as connection:
             free = families.free_name(connection, name)
@@ -130,7 +133,9 @@ class Store:
                     "replicate": replicate,
                 },
             )
-            return int(row.scalar_one())
+            run_id = int(row.scalar_one())
+            run_texts.keep(connection, run_id, texts)
+            return run_id
 
     def begin_family(
         self,

@@ -252,6 +252,16 @@ profile_calls = sa.Table(
     sa.Index(None, "key"),
 )
 
+texts = sa.Table(
+    "texts",  # profiles that recommenders of the run read, where a chat model wrote them
+    metadata,
+    sa.Column("run_id", sa.Integer, sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("about", sa.String(8), primary_key=True),  # item or user
+    _key("number"),
+    sa.Column("text", sa.Text, nullable=False),  # "" where the model knew nothing to say
+    sqlite_with_rowid=False,
+)
+
 embeddings = sa.Table(
     "embeddings",  # of texts, by model and text; they belong to no run
     metadata,

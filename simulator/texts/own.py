@@ -22,10 +22,7 @@ def item_texts(dataset: Dataset) -> list[str]:
 
 
 def _item(dataset: Dataset, item: int) -> str:
-    items, year = dataset.items, dataset.items.year[item]
-    title = items.title[item].strip()
-    if title == dataset.item_ids[item]:
-        title = ""  # readers put the id where there is no title
+    items, year, title = dataset.items, dataset.items.year[item], titled(dataset, item)
     parts = [
         f"{title} ({year})" if title and year > 0 else title,
         ", ".join(items.genres[item]),
@@ -35,6 +32,12 @@ def _item(dataset: Dataset, item: int) -> str:
         *(values[item] for values in items.attributes.values()),
     ]
     return _joined(parts)
+
+
+def titled(dataset: Dataset, item: int) -> str:
+    """Its title; "" where readers put the id in place of one."""
+    title = dataset.items.title[item].strip()
+    return "" if title == dataset.item_ids[item] else title
 
 
 def user_texts(world: World) -> list[str]:

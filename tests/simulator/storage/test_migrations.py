@@ -49,7 +49,7 @@ def test_the_sqlite_tables_are_those_that_create_all_makes(tmp_path: Path) -> No
     other.dispose()
     migrated.pop("alembic_version")
     assert migrated == made
-    assert sum(table[0] for table in made.values()) == 10
+    assert sum(table[0] for table in made.values()) == 11
 
 
 def schema(engine: sa.Engine) -> dict[str, tuple[bool, Any, Any]]:
