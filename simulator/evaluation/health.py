@@ -56,7 +56,7 @@ def panel(
     now = study.sessions[study.sessions["round"] == round_]
     values = study.values[study.values["round"] == round_]
     primary = [row for row in comparisons if row.role == "primary"]
-    checks = [*_status(study), *_independence(study, round_)]
+    checks = [*_status(study), *_independence(study, round_), *_words(study)]
     if primary and control is not None:
         checks.append(_missing(values, primary, control))
     checks.append(_failed(now))
@@ -110,6 +110,24 @@ def _independence(study: Study, round_: int) -> list[Check]:
         return [Check("unit", "Independence", "stop", text)]
     text = "The unit of analysis is the agent: nothing that one agent does reaches another."
     return [Check("unit", "Independence", "ok", text)]
+
+
+def _words(study: Study) -> list[Check]:
+    """Arms that rank by the words that the agents judge items by, too."""
+    found = study.first.dataset.get("texts")
+    if not found:
+        return []
+    arms = {arm: {"dimensions": found["dimensions"]} for arm in found["arms"]}
+    named = list(arms)
+    one = len(named) == 1
+    who = named[0] if one else f"{', '.join(named[:-1])} and {named[-1]}"
+    text = (
+        f"{who} {'reads' if one else 'read'} what items and users say, and so do the agents: an "
+        "audience favours who reads the page that it reads. Believe a gain more where offline "
+        "metrics gain too, and not where an arm with shuffled profiles gains as much "
+        "(docs/profiles.md)."
+    )
+    return [Check("words", "Same words", "attention", text, arms)]
 
 
 def _missing(values: pd.DataFrame, primary: Sequence[Comparison], control: str) -> Check:

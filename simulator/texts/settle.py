@@ -51,7 +51,8 @@ def settle(
     world where no arm reads them. What a model is to write is ``kept`` from an earlier stint or
     a recording, or is asked for now, of a budget of which ``used`` is gone. ``closed``: nothing
     is embedded elsewhere, as in a replay. Raises InputError, AuditionError and BudgetError."""
-    if not readers(world.scenario, world.file):
+    arms = readers(world.scenario, world.file)
+    if not arms:
         return Settled(world)
     items, users = own.item_texts(world.dataset), own.user_texts(world)
     found = Profiles()
@@ -65,6 +66,7 @@ def settle(
     # One embedding of both: in one space, and of one vocabulary.
     texts = Texts(made.vectors[: len(items)], made.vectors[len(items) :])
     facts: dict[str, Any] = {
+        "arms": arms,
         "items": _counted(texts.items, by_item),
         "users": _counted(texts.users, by_user),
         "embedding": embedding.name,

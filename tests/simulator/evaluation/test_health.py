@@ -54,6 +54,17 @@ def test_a_sound_run(study: Study) -> None:
     assert "agents" in found["correlation"].text
 
 
+def test_arms_that_read_what_agents_read_are_named(study: Study) -> None:
+    texts = {"arms": ["MF", "Random"], "dimensions": 64}
+    first = replace(study.first, dataset={**study.first.dataset, "texts": texts})
+    frames = {name: part for name, part in vars(study).items() if name != "members"}
+    found = lines(changed(replace(study, members=(first, *study.members[1:])), frames))
+    assert list(found)[:2] == ["unit", "words"]
+    assert found["words"].state == "attention"
+    assert found["words"].text.startswith("MF and Random read what items and users say, and so do")
+    assert list(found["words"].arms) == ["MF", "Random"]
+
+
 def test_failed_sessions_stop_above_one_in_a_hundred(study: Study) -> None:
     lost = (study.sessions["arm"] == "MF") & (study.sessions["agent"] == 10)
     sessions = study.sessions.assign(outcome=study.sessions["outcome"].mask(lost, "invalid"))
