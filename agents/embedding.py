@@ -59,7 +59,9 @@ def embed(texts: Sequence[str], dimensions: int = 64) -> FloatArray:
     out = np.zeros((len(texts), dimensions))
     rank = min(dimensions, len(texts) - 1, len(words) - 1)
     if rank >= 1:
-        out[:, :rank] = TruncatedSVD(rank, random_state=0).fit_transform(weights)
+        # Of texts that are all alike the explained share, which nobody asks for, is 0 / 0.
+        with np.errstate(invalid="ignore"):
+            out[:, :rank] = TruncatedSVD(rank, random_state=0).fit_transform(weights)
     length = np.linalg.norm(out, axis=1, keepdims=True)
     unit = np.divide(out, length, out=np.zeros_like(out), where=length > 1e-9)
     return np.asarray(unit, dtype=np.float32)

@@ -23,4 +23,10 @@ class TfIdf(TextEmbedding):
         self._dimensions = dimensions
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
-        return embed(texts, self._dimensions)
+        import scipy.linalg  # noqa: F401  only libraries that are loaded can be limited
+        from threadpoolctl import threadpool_limits
+
+        # One thread: sums then have one order, whatever the number of cores, and what is
+        # trained on the vectors is the same.
+        with threadpool_limits(limits=1, user_api="blas"):
+            return embed(texts, self._dimensions)

@@ -9,9 +9,11 @@ from ..errors import InputError
 from ..progress import Progress
 from ..scenario import Scenario, changed
 from ..storage.store import Store
+from ..texts.wanted import written
 from ..world import build
+from .parts import Size
 from .questions import Browsing
-from .spending import Size, spending
+from .spending import spending
 
 
 def run(
@@ -58,4 +60,8 @@ def _announcement(scenario: Scenario, file: str, browsing: Browsing, latency: fl
 
 
 def _model(scenario: Scenario) -> str:
-    return str(scenario.agents.response.options.get("name", scenario.agents.response.model))
+    """Who is asked: the agents' model, and the one that writes what recommenders read."""
+    response, writer = scenario.agents.response, scenario.texts.chat
+    agents = response.options.get("name") if response.model == "chat" else None
+    asked = [agents, writer.options.get("name") if writer and written(scenario) else None]
+    return " and ".join(dict.fromkeys(str(name) for name in asked if name))

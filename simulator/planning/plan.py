@@ -20,9 +20,10 @@ from ..storage import queries
 from ..storage.store import Store
 from ..world import World
 from . import table as sizing_table
+from .parts import Figures, Size
 from .questions import BROWSED, Browsing
 from .sizing import size
-from .spending import PILOT, Figures, Size, spending, visits
+from .spending import PILOT, spending, visits
 from .two_audiences import beside
 from .wanted import Wanted
 

@@ -160,7 +160,7 @@ def measure_profiles(
         question = profiling.question(chat, world.audience, catalogue, row)
         known = replace(question, beside=profiling.portrait(script, tastes[row]))
         text = script.line(known, question.messages).text
-        asked.append(_weighed(question, text, schema_sent=schema_sent))
+        asked.append(weighed(question, text, schema_sent=schema_sent))
     return asked
 
 
@@ -176,11 +176,12 @@ class _Recorder:
     async def _answer(self, question: Question[T]) -> Reply[T]:
         known = replace(question, beside=self._scene)
         text = self._scene.script.line(known, question.messages).text
-        self._asked.append(_weighed(question, text, schema_sent=self._schema_sent))
+        self._asked.append(weighed(question, text, schema_sent=self._schema_sent))
         return Reply(question.read(text), OK, ())
 
 
-def _weighed(question: Question[Any], reply: str, *, schema_sent: bool) -> Asked:
+def weighed(question: Question[Any], reply: str, *, schema_sent: bool) -> Asked:
+    """A question and its reply in tokens."""
     schema: Schema | None = question.schema if schema_sent else None
     return Asked(
         kind=question.kind,

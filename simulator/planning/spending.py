@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from agents.response import profiling
 from agents.response.behavioural import Behavioural
@@ -13,14 +12,14 @@ from agents.response.chat import Chat
 from ..errors import InputError
 from ..scenario import Scenario
 from ..world import World
+from . import written
+from .parts import Figures, Part, Size, caps, whole
 from .questions import (
     SAMPLE,
     Amount,
     Asked,
     Browsing,
     Steps,
-    allowed,
-    amount,
     known_price,
     measure,
     measure_profiles,
@@ -38,16 +37,6 @@ PILOT = (
     "the smallest detectable difference needs a pilot run, as it depends on how agents vary: "
     "--pilot N runs N agents first, --from RUN takes a run that is stored"
 )
-
-Figures = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Size:
-    """``agents`` of each of ``worlds``."""
-
-    agents: int
-    worlds: int
 
 
 def visits(world: World, browsing: Browsing, of: Size) -> Figures:
@@ -71,6 +60,12 @@ class Spending(Protocol):
 
 
 def spending(world: World, browsing: Browsing, latency: float) -> Spending:
+    """Of agents, and of what recommenders read, if a chat model is to write that."""
+    agents, texts = _of_agents(world, browsing, latency), written.measured(world, latency)
+    return agents if texts is None else _WithTexts(world, agents, texts)
+
+
+def _of_agents(world: World, browsing: Browsing, latency: float) -> Spending:
     if isinstance(world.response, Chat):
         return _Asking.measured(world, world.response, browsing, latency)
     if not isinstance(world.response, Behavioural):
@@ -108,6 +103,34 @@ class _Free:
 
 
 @dataclass(frozen=True)
+class _WithTexts:
+    """Agents, and before them the profiles that their recommenders read."""
+
+    world: World
+    agents: Spending
+    texts: written.Writing
+
+    def totals(self, of: Size) -> Figures:
+        return written.added(self.agents.totals(of), self.texts.totals(of))
+
+    def full(self, of: Size) -> Figures:
+        agents, texts = self.agents.full(of), self.texts
+        totals = self.totals(of)
+        price = known_price(texts.chat.price)
+        return {
+            **agents,
+            **totals,
+            "by_kind": texts.kinds(of) | agents.get("by_kind", {}),
+            "price": price
+            if agents.get("price", price) == price
+            else f"{agents['price']}; profiles: {price}",
+            "budget": caps(self.world, totals),
+            "kept": None,
+            "assumptions": [*texts.assumptions, *agents["assumptions"]],
+        }
+
+
+@dataclass(frozen=True)
 class _Asking:
     """Agents that ask a chat model: questions of ``sessions`` and of ``profiles`` as measured,
     ``in_turn`` the calls of one visit to every round that wait for each other."""
@@ -134,11 +157,11 @@ class _Asking:
         often = steps(browsing, settings)
         return _Asking(world, response, browsing, latency, (asked, often), profiles)
 
-    def _parts(self, of: Size) -> list[_Part]:
+    def _parts(self, of: Size) -> list[Part]:
         agents = of.agents * of.worlds
-        parts = [_Part(*self.sessions, agents * _of_one_agent(self.world.scenario))]
+        parts = [Part(*self.sessions, agents * _of_one_agent(self.world.scenario))]
         # Replicates have the tastes that were written for the first one.
-        return parts if self.profiles is None else [*parts, _Part(*self.profiles, agents)]
+        return parts if self.profiles is None else [*parts, Part(*self.profiles, agents)]
 
     def _amounts(self, of: Size) -> tuple[Amount, Amount, float, str]:
         """Expected, at most, seconds and what sets them."""
@@ -156,17 +179,16 @@ class _Asking:
         expected, most, took, bound_by = self._amounts(of)
         price = self.response.price
         return {
-            "calls": _whole(expected.calls, most.calls),
+            "calls": whole(expected.calls, most.calls),
             "tokens": {
-                "prompt": _whole(expected.prompt, most.prompt),
-                "reply": _whole(expected.reply, most.reply),
+                "prompt": whole(expected.prompt, most.prompt),
+                "reply": whole(expected.reply, most.reply),
             },
             "usd": {"expected": expected.cost(price), "most": most.cost(price)},
             "seconds": {"expected": round(took, 1), "bound_by": bound_by},
         }
 
     def full(self, of: Size) -> Figures:
-        expected, most, took, _ = self._amounts(of)
         totals, settings = self.totals(of), self.response.settings
         return {
             **totals,
@@ -174,7 +196,7 @@ class _Asking:
                 kind: each for part in self._parts(of) for kind, each in part.kinds().items()
             },
             "price": known_price(self.response.price),
-            "budget": _caps(self.world, expected, most, totals["usd"], took),
+            "budget": caps(self.world, totals),
             "kept": None,
             "assumptions": [
                 f"{self.browsing.expected:.2f} of {self.browsing.most} pages a session (--pages; "
@@ -188,54 +210,3 @@ class _Asking:
                 PILOT,
             ],
         }
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Questions of one sort: measured ones, how often they are asked in one of ``times``."""
-
-    asked: list[Asked]
-    often: Steps
-    times: int
-
-    def expected(self) -> Amount:
-        return amount(self.asked, self.often.expected, self.times, bound=False)
-
-    def most(self) -> Amount:
-        return amount(self.asked, self.often.most, self.times, bound=True)
-
-    def kinds(self) -> dict[str, dict[str, int]]:
-        """Calls and mean tokens of each kind of question."""
-        out = {}
-        for kind in dict.fromkeys(kind for kind, _ in self.often.expected):
-            of_kind = {key: n for key, n in self.often.expected.items() if key[0] == kind}
-            total = amount(self.asked, of_kind, self.times, bound=False)
-            if total.calls:
-                out[kind] = {
-                    "calls": round(total.calls),
-                    "prompt": round(total.prompt / total.calls),
-                    "reply": round(total.reply / total.calls),
-                }
-        return out
-
-
-def _whole(expected: float, most: float) -> dict[str, int]:
-    return {"expected": round(expected), "most": round(most)}
-
-
-def _caps(
-    world: World, expected: Amount, most: Amount, usd: Mapping[str, float | None], took: float
-) -> dict[str, dict[str, Any]]:
-    budget = world.scenario.budget
-    minutes = took / 60
-    return {
-        "usd": {"cap": budget.usd, "means": allowed(budget.usd, usd["expected"], usd["most"])},
-        "tokens": {
-            "cap": budget.tokens,
-            "means": allowed(budget.tokens, expected.tokens, most.tokens),
-        },
-        "minutes": {
-            "cap": budget.minutes,
-            "means": allowed(budget.minutes, minutes, float("inf")),
-        },
-    }

@@ -62,7 +62,8 @@ class Corrected:
         if chosen.correction == "none":
             return Corrected(alpha, 1, 1)
         metrics = 1 if metric == chosen.primary else len(METRICS.keys() - {chosen.primary})
-        return Corrected(alpha, len(scenario.arms) - 1, metrics)
+        # One arm alone is sized as if there were another to compare it with.
+        return Corrected(alpha, max(len(scenario.arms) - 1, 1), metrics)
 
     @property
     def tests(self) -> int:

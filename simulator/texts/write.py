@@ -150,12 +150,14 @@ def described(dataset: Dataset, item: int) -> Described:
     )
 
 
-def sampled(world: World, profiles: Sequence[str]) -> Iterator[tuple[int, list[Chosen]]]:
-    """Each user with training data, with some of its items, oldest first: a draw of its own that
-    depends on no other user. Items of which nothing is known are left out."""
+def sampled(
+    world: World, profiles: Sequence[str], users: Sequence[int] | None = None
+) -> Iterator[tuple[int, list[Chosen]]]:
+    """Each user with training data (or of ``users``) with some of its items, oldest first: a draw
+    of its own that depends on no other user. Items of which nothing is known are left out."""
     train, data = world.split.train, world.dataset
     history = rated_history(train)
-    for user in np.unique(train.user).tolist():
+    for user in np.unique(train.user).tolist() if users is None else users:
         item, rating = _drawn(world, history, user)
         chosen = (
             Chosen(titled(data, i), profiles[i], r)

@@ -52,3 +52,8 @@ def test_relevance_is_a_cosine() -> None:
     assert ((found >= 0) & (found <= 1)).all()
     assert relevance("", ["ghost"]).tolist() == [0.0]
     assert relevance("ghost", []).shape == (0,)
+
+
+def test_texts_that_are_all_alike_are_one_vector() -> None:
+    vectors = embed(["a drama film"] * 4, dimensions=3)
+    np.testing.assert_allclose(vectors @ vectors.T, 1.0, atol=1e-6)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
+from threadpoolctl import threadpool_limits
 
 from agents.embedding import embed
 from simulator.embeddings.choose import create
@@ -35,6 +36,16 @@ def test_the_built_in_one_is_what_agents_use_themselves() -> None:
     np.testing.assert_array_equal(built_in.embed(TEXTS), embed(TEXTS))
     assert not built_in.by_text
     assert built_in.name == "tf-idf/64"
+
+
+def test_the_built_in_one_depends_on_no_number_of_threads() -> None:
+    rng, words = np.random.default_rng(0), [f"w{n}" for n in range(500)]
+    texts = [" ".join(rng.choice(words, size=30)) for _ in range(500)]
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads):
+            found.append(create("tf-idf", {}, "x.yaml").embed(texts))
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_any_class_of_langchain() -> None:
