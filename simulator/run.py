@@ -25,7 +25,7 @@ from agents.interface import (
     Spent,
 )
 
-from . import __version__, grounding, profiles, recording
+from . import __version__, begun_with, grounding, profiles, recording
 from .embeddings import settle as embeddings
 from .errors import InputError
 from .evaluation.covariates import means_of
@@ -33,7 +33,7 @@ from .explain import ToldLedger
 from .progress import Progress
 from .scenario import Scenario, TextsSpec, changed
 from .stint import Stint
-from .storage import queries, run_texts
+from .storage import queries
 from .storage.ledger import StoreLedger
 from .storage.store import Store
 from .texts import settle as texts
@@ -80,12 +80,14 @@ def execute(
     progress.say(_audience_line(world))
     world = embeddings.settle(world, store, progress, closed=replayed is not None)
     others = Spent() if member is None else member.spent
+    same = None if member is None else member.tastes_of
     if read is None:
-        known = _known_texts(replayed, member, store)
+        known = begun_with.texts(replayed, store, same)
         closed = replayed is not None
         read = texts.settle(world, store, progress, kept=known, used=others, closed=closed)
     world, before = replace(world, texts=read.world.texts), others + read.spent
-    kept = _recorded_tastes(replayed, world) or _tastes_of(member, store, world)
+    recorded = begun_with.recorded_tastes(replayed, world)
+    kept = recorded or begun_with.tastes(store, same, world)
     settled = profiles.settle(world, store, progress, kept, before)
     world, before = settled.world, before + settled.spent
     with _opened(world, store, progress, replayed=replayed, used=before):
@@ -141,13 +143,14 @@ def resume(
         world = embeddings.settle(world, store, progress, closed=replayed is not None)
         others = Spent() if member is None else member.spent
         # Also where nobody could be written about: asked anew, what is trained would not fit.
-        there = run_texts.kept(store, run.id)
+        there = begun_with.texts(None, store, name)
         closed = replayed is not None
         world = texts.settle(world, store, progress, kept=there, closed=closed).world
-        kept = _kept_tastes(store, name, world)
+        kept = begun_with.tastes(store, name, world)
         everybody_came = kept is not None and None not in kept
-        known = kept if everybody_came else _recorded_tastes(replayed, world)
-        known = known or _tastes_of(member, store, world)
+        known = kept if everybody_came else begun_with.recorded_tastes(replayed, world)
+        same = None if member is None else member.tastes_of
+        known = known or begun_with.tastes(store, same, world)
         settled = profiles.settle(world, store, progress, known, others)
         world, spent = settled.world, queries.spent(store, name)
         if scenario.agents.profiles == "chat" and kept is not None and not everybody_came:
@@ -192,39 +195,6 @@ def check_prices(store: Store, name: str, scenario: Scenario) -> None:
             allowed="null, as earlier calls of the run were made at an unknown price",
             fix="set a cap on tokens instead",
         )
-
-
-def _recorded_tastes(replayed: recording.Recording | None, world: World) -> profiles.Tastes | None:
-    if replayed is None:
-        return None
-    return [replayed.tastes.get(str(agent)) for agent in world.audience.agent.tolist()]
-
-
-def _kept_tastes(store: Store, name: str, world: World) -> profiles.Tastes | None:
-    """Those the run was played with, None for agents who had not come yet; None where it was
-    stopped before anybody had."""
-    people = queries.agents(store, name)
-    tastes = dict(zip(people["agent"].tolist(), people["tastes"], strict=True))
-    return [tastes.get(agent) for agent in world.audience.agent.tolist()] if tastes else None
-
-
-def _tastes_of(member: Member | None, store: Store, world: World) -> profiles.Tastes | None:
-    """Those of the run with the same audience: replicates are the same people."""
-    if member is None or member.tastes_of is None:
-        return None
-    return _kept_tastes(store, member.tastes_of, world)
-
-
-def _known_texts(
-    replayed: recording.Recording | None, member: Member | None, store: Store
-) -> run_texts.Written | None:
-    """What recommenders read of a model's words: as recorded, or as in the run of the same
-    world; None where it has to be written."""
-    if replayed is not None:
-        return replayed.texts
-    if member is None or member.tastes_of is None:
-        return None
-    return run_texts.kept(store, queries.run(store, member.tastes_of).id)
 
 
 def _place(member: Member | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import torch
 
 from recommenders.interface import Recommender
 
+from .. import begun_with
 from ..arms import ArmState, fit, offline
 from ..embeddings import settle as embeddings
 from ..evaluation.simulated import values
@@ -20,7 +21,7 @@ from ..evaluation.study import log
 from ..progress import Progress
 from ..run import execute, identity, resume
 from ..scenario import Scenario
-from ..storage import queries, run_texts
+from ..storage import queries
 from ..storage.plain import plain
 from ..storage.store import Store
 from ..texts import settle as texts
@@ -67,7 +68,7 @@ def audit(
     # The audience that was played; what its run embedded is known.
     quiet = Progress(quiet=True)
     settled = embeddings.settle(build(plan.scenario, file), store, quiet)
-    there = run_texts.kept(store, queries.run(store, name).id)
+    there = begun_with.texts(None, store, name)
     arms = _trained(texts.settle(settled, store, quiet, kept=there).world, checkpoints)
     panel = Panel.of(values(log(store, name)))
     found = [
