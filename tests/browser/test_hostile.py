@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from ..simulator.viewer.seen import HOSTILE
-from .conftest import expected_errors, opened
+from .conftest import expected_errors, opened, settle
 
 SEEN = HOSTILE.replace("\x1b", "\N{REPLACEMENT CHARACTER}")
 PAGES = (
@@ -27,7 +27,7 @@ def watched(browser: Browser, viewer: str) -> Iterator[Page]:
         dialogs.append(dialog.message)
         dialog.dismiss()
 
-    for page in opened(browser, viewer, "wide"):
+    for page in opened(browser, viewer):
         page.on("dialog", heard)
         yield page
     assert dialogs == []
@@ -36,7 +36,8 @@ def watched(browser: Browser, viewer: str) -> Iterator[Page]:
 @pytest.mark.parametrize("path", PAGES)
 def test_it_is_shown_as_text_and_runs_nothing(watched: Page, path: str) -> None:
     watched.goto(path)
-    watched.wait_for_load_state("networkidle")
+    expect(watched.locator("#main [hx-trigger^=load]")).to_have_count(0)  # what comes later
+    settle(watched)
     scripts = watched.locator("script").evaluate_all("all => all.map(one => one.src)")
     assert all(source.startswith("http://127.0.0.1") for source in scripts)
     assert watched.locator("a[href^='javascript:'], img[onerror], [onclick]").count() == 0

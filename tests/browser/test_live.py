@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
+
+from simulator.progress import Progress
+from simulator.run import execute
+from simulator.scenario import load
+from simulator.storage.store import Store
 
 PACED = '''
 import pathlib, time
@@ -45,22 +50,33 @@ control: Popularity
 
 @contextmanager
 def paced_run(store: Path, folder: Path) -> Iterator[Path]:
-    """``audition run`` as a process; gives the file that says up to which page it may go."""
+    """The run in a thread; gives the file that says up to which page it may go. The viewer is
+    another process."""
     gate = folder / "gate"
     gate.write_text("0")
     (folder / "paced.py").write_text(PACED, encoding="utf-8")
     (folder / "live.yaml").write_text(SCENARIO, encoding="utf-8")
-    command = [sys.executable, "-m", "simulator", "run", str(folder / "live.yaml")]
-    command += ["--store", str(store), "--out", str(folder / "out")]
-    with (
-        (folder / "log").open("w") as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as run,
-    ):
+    with pytest.MonkeyPatch.context() as patched, ThreadPoolExecutor(1) as thread:
+        patched.syspath_prepend(folder)
+        run = thread.submit(play, folder, store)
         try:
             yield gate
-            assert run.wait(120) == 0, (folder / "log").read_text()
+            run.result(120)
         finally:
-            run.kill()
+            gate.write_text("9")
+
+
+def play(folder: Path, to: Path) -> None:
+    file = folder / "live.yaml"
+    with Store.open(to, create=False) as store:
+        execute(
+            load(file, []),
+            str(file),
+            store,
+            name=None,
+            checkpoints=folder / "checkpoints",
+            progress=Progress(quiet=True),
+        )
 
 
 def test_list_and_page_advance_without_a_reload_and_end_with_verdicts(

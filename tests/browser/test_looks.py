@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from . import stores
-from .conftest import CONTRAST, WCAG, findings, fits
+from .conftest import check_looks
 
 PAGES = {
     "runs": "/",
@@ -29,16 +29,10 @@ PAGES = {
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_page_fits_and_can_be_used(page: Page, store: Path, name: str) -> None:
+def test_every_page_fits_and_can_be_used(wide: Page, store: Path, name: str) -> None:
     first = {run: stores.agents(store, run)[0] for run in ("small", "chat")}
-    answer = page.goto(PAGES[name].format(**first))
+    answer = wide.goto(PAGES[name].format(**first))
     assert answer is not None
     assert answer.status == 200
-    expect(page.locator("#main h1")).to_have_count(1)
-    for folded in page.locator("details:not([open]) > summary").all():
-        if folded.is_visible():
-            folded.click()
-    page.wait_for_load_state("networkidle")
-    assert fits(page)
-    dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-    assert findings(page, CONTRAST if dark else WCAG) == []
+    expect(wide.locator("#main h1")).to_have_count(1)
+    check_looks(wide)

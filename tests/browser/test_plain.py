@@ -12,12 +12,12 @@ from playwright.sync_api import Browser, Page, expect
 from simulator.storage.store import Store
 
 from . import stores
-from .conftest import findings, opened, served
+from .conftest import check_looks, opened, served
 
 
 @pytest.fixture
 def scriptless(browser: Browser, viewer: str) -> Iterator[Page]:
-    yield from opened(browser, viewer, "wide", java_script_enabled=False)
+    yield from opened(browser, viewer, java_script_enabled=False)
 
 
 def test_pages_and_forms_work_without_scripts(scriptless: Page, store: Path) -> None:
@@ -49,8 +49,8 @@ def test_a_store_without_runs_says_how_to_begin(browser: Browser, tmp_path: Path
     with Store.open(tmp_path / "empty.db"):
         pass
     with served(tmp_path / "empty.db") as address:
-        for page in opened(browser, address, "narrow"):
+        for page in opened(browser, address):
             page.goto("/")
             expect(page.get_by_text("No runs yet")).to_be_visible()
             expect(page.get_by_text("audition run quickstart")).to_be_visible()
-            assert findings(page) == []
+            check_looks(page)
